@@ -127,6 +127,9 @@ class User(AbstractBaseUser):
 
     objects = UserManager()
 
+    # The key this person acts through in the current request; None in the browser.
+    api_key: APIKey | None = None
+
     class Meta:
         ordering: ClassVar = ["name", "email"]
         constraints: ClassVar = [
