@@ -1,0 +1,368 @@
+"""Every setting of Rapport, read from the environment; a bad value stops the start.
+
+Each variable is described in docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from config.logs import logging_settings
+from config.places import BASE_DIR, new_fernet_key, read_servers, secret, var_dir
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+
+def whole_number(name: str, default: int, least: int = 0) -> int:
+    """Read a number from the environment and refuse one that cannot be meant."""
+    try:
+        value = env.int(name, default=default)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {os.environ[name]!r}.") from error
+    if value < least:
+        raise ImproperlyConfigured(f"{name} must be at least {least}, not {value}.")
+    return value
+
+
+VAR_DIR = var_dir()
+SERVERS = read_servers()
+
+# What this installation is
+
+DEBUG = env.bool("DEBUG", default=False)
+PORT = whole_number("PORT", default=8000, least=1)
+PUBLIC_URL = env("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+if _public.scheme not in ("http", "https") or not _public.hostname or _public.path:
+    raise ImproperlyConfigured(
+        f"PUBLIC_URL must be like https://crm.example.com, without a path, not {PUBLIC_URL!r}."
+    )
+HTTPS = _public.scheme == "https"
+# Where the browser opens the event stream: "" is the origin of the page (behind a proxy), ":8001" is
+# another port of the same host, anything else is an origin.
+LIVE_URL = env("LIVE_URL", default="")
+SECRET_KEY = env("SECRET_KEY", default="") or secret("secret_key")
+# Encrypts credentials of channel accounts in the database.
+RAPPORT_KEY = env("RAPPORT_KEY", default="") or secret("rapport_key", new_fernet_key)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname, "localhost", "127.0.0.1", "[::1]"])
+
+# Django
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_htmx",
+    "django_filters",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "csp",
+    "core",
+    "accounts",
+    "crm",
+    "engagement",
+    "personas",
+    "analytics",
+    "config",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "config.web.LiveOriginMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.web.live_address",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+USE_I18N = True
+
+# How many processes and threads run, and the database connections that they may hold
+
+WEB_PROCESSES = whole_number("WEB_PROCESSES", default=1, least=1)
+WEB_THREADS = whole_number("WEB_THREADS", default=8, least=1)
+LIVE_PROCESSES = whole_number("LIVE_PROCESSES", default=1, least=1)
+LIVE_THREADS = whole_number("LIVE_THREADS", default=4, least=1)
+WORKER_PROCESSES = whole_number("WORKER_PROCESSES", default=2, least=1)
+NIGHTLY_PROCESSES = whole_number("NIGHTLY_PROCESSES", default=2, least=1)
+# Two more for each process of workers (its parent and what it runs as a child process), one for
+# beat, and five for people at the command line.
+DATABASE_CONNECTIONS = (
+    WEB_PROCESSES * WEB_THREADS
+    + LIVE_PROCESSES * LIVE_THREADS
+    + 2 * (WORKER_PROCESSES + NIGHTLY_PROCESSES + 1)
+    + 1
+    + 5
+)
+
+# Data
+
+DATABASE_URL = env("DATABASE_URL", default="") or SERVERS.get("DATABASE_URL", "")
+# Without an address the command line still works where no data is needed.
+DATABASES: dict[str, Any] = {
+    "default": environ.Env.db_url_config(DATABASE_URL or "postgres:///rapport?host=/nonexistent")
+}
+if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must begin with postgres://; Rapport needs PostgreSQL.")
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+
+REDIS_URL = env("REDIS_URL", default="") or SERVERS.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+if urlsplit(REDIS_URL).scheme not in ("redis", "rediss"):
+    raise ImproperlyConfigured("REDIS_URL must begin with redis:// or rediss://.")
+CACHES: dict[str, Any] = {
+    "default": {
+        "BACKEND": "config.cache.ForgivingRedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "rapport",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1, "retry_on_timeout": False},
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+
+MEDIA_ROOT = VAR_DIR / "media"
+MEDIA_URL = "/media/"
+FILE_UPLOAD_PERMISSIONS = 0o640
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+
+# Static files: our own, and the browser libraries that are fetched at set-up
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+BROWSER_LIBRARIES = [
+    "@tabler/core/dist/css",
+    "@tabler/core/dist/js",
+    "@tabler/icons-webfont/dist",
+    "@fontsource-variable/inter",
+    "echarts/dist",
+]
+STATICFILES_DIRS: list[Any] = [
+    BASE_DIR / "static",
+    *((f"vendor/{folder}", BASE_DIR / "node_modules" / folder) for folder in BROWSER_LIBRARIES),
+]
+STATIC_COLLECTED = not DEBUG and (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_AUTOREFRESH = DEBUG
+COLLECTED_STORAGE = "config.staticfiles.HashedStaticFiles"
+STORAGES: dict[str, Any] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": COLLECTED_STORAGE
+        if STATIC_COLLECTED or env.bool("COLLECTING_STATIC", default=False)
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+# A folder that set-up has not fetched yet is no error.
+SILENCED_SYSTEM_CHECKS = ["staticfiles.W004"]
+
+# Who may come in
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Rapport"
+
+# What a browser may do
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+if HTTPS:
+    SECURE_HSTS_SECONDS = whole_number("HSTS_SECONDS", default=30 * 24 * 3600)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# REST API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.APIKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": env("API_RATE_ANONYMOUS", default="60/min"),
+        "user": env("API_RATE", default="1200/min"),
+    },
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "NUM_PROXIES": whole_number("PROXIES", default=0),
+}
+DRF_STANDARDIZED_ERRORS = {"ALLOWED_ERROR_STATUS_CODES": ["400", "401", "403", "404", "429"]}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rapport API",
+    "DESCRIPTION": "Customers, interactions, conversations, segments and personas, in and out.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "ValidationErrorEnum": "drf_standardized_errors.openapi_serializers.ValidationErrorEnum.choices",
+        "ClientErrorEnum": "drf_standardized_errors.openapi_serializers.ClientErrorEnum.choices",
+        "ServerErrorEnum": "drf_standardized_errors.openapi_serializers.ServerErrorEnum.choices",
+        "ErrorCode401Enum": "drf_standardized_errors.openapi_serializers.ErrorCode401Enum.choices",
+        "ErrorCode403Enum": "drf_standardized_errors.openapi_serializers.ErrorCode403Enum.choices",
+        "ErrorCode404Enum": "drf_standardized_errors.openapi_serializers.ErrorCode404Enum.choices",
+        "ErrorCode429Enum": "drf_standardized_errors.openapi_serializers.ErrorCode429Enum.choices",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",
+    ],
+}
+
+# Our own notices by e-mail; without EMAIL_URL they are files in var/mail
+
+EMAIL_URL = env("EMAIL_URL", default="")
+if EMAIL_URL:
+    _email = environ.Env.email_url_config(EMAIL_URL)
+    EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+    EMAIL_HOST = _email["EMAIL_HOST"] or "localhost"
+    EMAIL_PORT = _email["EMAIL_PORT"] or 25
+    EMAIL_HOST_USER = _email["EMAIL_HOST_USER"] or ""
+    EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"] or ""
+    EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
+    EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(VAR_DIR / "mail")
+EMAIL_TIMEOUT = 10
+EMAIL_SUBJECT_PREFIX = ""
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("FROM_EMAIL", default=f"Rapport <rapport@{_public.hostname}>")
+
+# Work in the background. A task that was taken and not finished comes again; one that kills its
+# worker too; nothing is kept in Redis that PostgreSQL does not know.
+
+TASK_TIME_LIMIT = 120
+LONG_TASK_TIME_LIMIT = 900
+CELERY_BROKER_URL = REDIS_URL
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = TASK_TIME_LIMIT
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 2 * max(TASK_TIME_LIMIT, LONG_TASK_TIME_LIMIT),
+    "socket_connect_timeout": 1,
+    "socket_timeout": 1,
+    "max_retries": 0,
+    "global_keyprefix": "rapport:",
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TIMEZONE = "UTC"
+# A sweep that found no worker for its turn is not worth a second one.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": name, "schedule": 10.0, "options": {"queue": queue, "expires": 10}}
+    for name, queue in {
+        "core.tasks.worker_heartbeat": "default",
+        "core.tasks.sweep_jobs": "default",
+        "engagement.tasks.sweep_outbox": "outbound",
+        "engagement.tasks.sweep_pulls": "inbound",
+        "engagement.tasks.sweep_raw_events": "inbound",
+        "personas.tasks.sweep_nightly": "nightly",
+    }.items()
+}
+
+LOGGING = logging_settings(level=env("LOG_LEVEL", default="INFO"), form=env("LOG_FORMAT", default="console"))
