@@ -54,6 +54,9 @@ SECRET_KEY = env("SECRET_KEY", default="") or secret("secret_key")
 RAPPORT_KEY = env("RAPPORT_KEY", default="") or secret("rapport_key", new_fernet_key)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname, "localhost", "127.0.0.1", "[::1]"])
 
+# How many proxies stand between the browser and us, so that a client's address can be believed.
+PROXIES = whole_number("PROXIES", default=0)
+
 # Django
 
 INSTALLED_APPS = [
@@ -88,6 +91,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.web.LiveOriginMiddleware",
+    "accounts.origin.OriginMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -176,16 +180,20 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-BROWSER_LIBRARIES = [
-    "@tabler/core/dist/css",
-    "@tabler/core/dist/js",
-    "@tabler/icons-webfont/dist",
-    "@fontsource-variable/inter",
-    "echarts/dist",
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "config.staticfiles.BrowserLibraries",
 ]
-STATICFILES_DIRS: list[Any] = [
-    BASE_DIR / "static",
-    *((f"vendor/{folder}", BASE_DIR / "node_modules" / folder) for folder in BROWSER_LIBRARIES),
+NODE_MODULES = BASE_DIR / "node_modules"
+BROWSER_FILES = [
+    "@tabler/core/dist/css/tabler.min.css*",
+    "@tabler/core/dist/js/tabler.min.js*",
+    "@tabler/icons-webfont/dist/tabler-icons.min.css*",
+    "@tabler/icons-webfont/dist/fonts/tabler-icons.*",
+    "@fontsource-variable/inter/files/inter-*-wght-normal.woff2",
+    "echarts/dist/echarts.min.js",
 ]
 STATIC_COLLECTED = not DEBUG and (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
@@ -199,8 +207,6 @@ STORAGES: dict[str, Any] = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-# A folder that set-up has not fetched yet is no error.
-SILENCED_SYSTEM_CHECKS = ["staticfiles.W004"]
 
 # Who may come in
 
@@ -219,6 +225,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -275,7 +282,7 @@ REST_FRAMEWORK = {
         "user": env("API_RATE", default="1200/min"),
     },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "NUM_PROXIES": whole_number("PROXIES", default=0),
+    "NUM_PROXIES": PROXIES,
 }
 DRF_STANDARDIZED_ERRORS = {"ALLOWED_ERROR_STATUS_CODES": ["400", "401", "403", "404", "429"]}
 SPECTACULAR_SETTINGS = {
