@@ -1,0 +1,7 @@
+"""The shared ground: workspace, events, jobs and the registries."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    name = "core"

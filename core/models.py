@@ -1,0 +1,162 @@
+"""The one workspace, its brands, what happened (events) and long work (jobs)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class Workspace(models.Model):
+    """This installation: one row, which the database itself keeps single."""
+
+    name = models.CharField(max_length=120, default="Rapport")
+    zone = models.CharField(max_length=64, default="UTC")
+    country = models.CharField(max_length=2, default="US")
+    currency = models.CharField(max_length=3, default="USD")
+    week_start = models.PositiveSmallIntegerField(default=1, help_text="1 is Monday, 7 is Sunday")
+    languages = models.JSONField(default=list, blank=True)
+    demo_since = models.DateTimeField(null=True, blank=True)
+    demo_seed = models.BigIntegerField(null=True, blank=True)
+    only = models.BooleanField(default=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["only"], name="core_workspace_single"),
+            models.CheckConstraint(condition=Q(only=True), name="core_workspace_only_true"),
+            models.CheckConstraint(condition=Q(week_start__range=(1, 7)), name="core_workspace_week_start"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def current(cls) -> Workspace:
+        """The workspace; made on first use, safely under two first users at once."""
+        found = cls.objects.order_by("pk").first()
+        if found is not None:
+            return found
+        cls.objects.bulk_create([cls()], ignore_conflicts=True)
+        return cls.objects.get()
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+    def today(self, now: datetime | None = None) -> date:
+        """The local date of the workspace."""
+        return (now or timezone.now()).astimezone(self.tz).date()
+
+
+class Brand(models.Model):
+    """A name the business speaks under; owns channel accounts, signature and tone."""
+
+    name = models.CharField(max_length=120, unique=True)
+    signature = models.TextField(blank=True)
+    tone = models.TextField(blank=True, help_text="How this brand speaks, in a sentence or two")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Event(models.Model):
+    """Something that happened, written in the same transaction as the thing itself.
+
+    `id` numbers the change feed and the live stream. A transaction that commits later may hold a
+    smaller id, so readers stop before the oldest transaction still open (`core.events.settled`).
+    """
+
+    type = models.CharField(max_length=60)
+    at = models.DateTimeField(default=timezone.now)
+    ids = models.JSONField(default=dict)
+    channels = models.JSONField(default=list, help_text="who is told live: team:<id>, user:<id>, staff")
+    transaction = models.BigIntegerField(editable=False)
+
+    class Meta:
+        indexes: ClassVar = [
+            # clean-up of old events, and the feed filtered by type
+            models.Index(fields=["at"], name="core_event_at"),
+            models.Index(fields=["type", "id"], name="core_event_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.type}"
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    PARKED = "parked", "Parked after three deaths"
+
+
+class Job(models.Model):
+    """Work over two seconds: progress, result, error, and a lease instead of a running flag."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=60)
+    title = models.CharField(max_length=200)
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
+    exclusive = models.CharField(max_length=80, default="", blank=True, help_text="only one open job a name")
+    input = models.JSONField(default=dict)
+    cursor = models.JSONField(default=dict, help_text="where to go on after a crash")
+    result = models.JSONField(default=dict)
+    steps = models.JSONField(default=list, help_text="[{name, seconds, count}]")
+    phase = models.CharField(max_length=120, blank=True)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True)
+    deaths = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "exclusive"],
+                condition=Q(state__in=["queued", "running"]) & ~Q(exclusive=""),
+                name="core_job_one_open",
+            ),
+        ]
+        indexes: ClassVar = [
+            # the jobs page, newest first
+            models.Index(fields=["-created_at", "-id"], name="core_job_newest"),
+            # the sweep: open jobs whose lease ran out
+            models.Index(
+                fields=["lease_until"], condition=Q(state__in=["queued", "running"]), name="core_job_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+    @property
+    def percent(self) -> int:
+        """0 to 100; 0 while the total is not known."""
+        return min(100, round(100 * self.done / self.total)) if self.total else 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (JobState.QUEUED, JobState.RUNNING)
+
+    @property
+    def seconds(self) -> float | None:
+        if not self.started_at:
+            return None
+        return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
+
+
+JSON = dict[str, Any]

@@ -1,0 +1,93 @@
+"""The customer page is one stream: each app registers what it puts into it.
+
+A source answers "the newest `limit` entries of these customers before this point" by keyset,
+so that a page costs one statement a source, however long the history is.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a timeline. `template` renders it with `item` in its context."""
+
+    at: datetime
+    source: str
+    id: int
+    kind: str
+    template: str
+    item: Any
+
+    @property
+    def key(self) -> tuple[datetime, str, int]:
+        return (self.at, self.source, self.id)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The point a page goes on from; entries strictly older are wanted."""
+
+    at: datetime
+    source: str
+    id: int
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What the reader asked for; a source that cannot hold any of it answers nothing."""
+
+    kinds: frozenset[str] = frozenset()
+    network: str = ""
+    text: str = ""
+    visibility: str = ""
+
+
+Fetch = Callable[[int, Any, Before | None, Filter, int], Sequence[Entry]]
+_sources: dict[str, Fetch] = {}
+
+
+def register(name: str, fetch: Fetch) -> None:
+    """`fetch(customer_id, user, before, filter, limit)` returns entries, newest first."""
+    _sources[name] = fetch
+
+
+def sources() -> dict[str, Fetch]:
+    return dict(_sources)
+
+
+def is_older(source: str, before: Before | None) -> tuple[datetime, int] | None:
+    """The (at, id) bound a source compares with, or None for the newest page.
+
+    Sources with equal times are ordered by name, so each keeps its own bound.
+    """
+    if before is None:
+        return None
+    if source == before.source:
+        return (before.at, before.id)
+    return (before.at, 2**62) if source < before.source else (before.at, 0)
+
+
+def page(
+    customer_id: int,
+    user: Any,
+    *,
+    before: Before | None = None,
+    wanted: Filter | None = None,
+    limit: int = 50,
+) -> tuple[list[Entry], Before | None]:
+    """The newest `limit` entries over all sources, and the point where the next page begins."""
+    wanted = wanted or Filter()
+    found: list[Sequence[Entry]] = [
+        fetch(customer_id, user, before, wanted, limit + 1) for fetch in _sources.values()
+    ]
+    merged = list(heapq.merge(*found, key=lambda entry: entry.key, reverse=True))
+    if len(merged) <= limit:
+        return merged, None
+    last = merged[limit - 1]
+    return merged[:limit], Before(last.at, last.source, last.id)

@@ -1,0 +1,7 @@
+"""Customers: who they are."""
+
+from django.apps import AppConfig
+
+
+class CrmConfig(AppConfig):
+    name = "crm"

@@ -1,0 +1,48 @@
+"""Reads of customers, identities and orders that are worth a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Prefetch, Q
+
+
+class CustomerQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: Any) -> CustomerQuerySet:
+        """All staff see all customers; what they did is filtered row by row elsewhere."""
+        return self if user.is_active else self.none()
+
+    def roots(self) -> CustomerQuerySet:
+        """Customers that were not merged away."""
+        return self.filter(merged_into__isnull=True)
+
+    def matching(self, text: str) -> CustomerQuerySet:
+        """Any part of a name, handle, address or number, whatever its case."""
+        from crm.models import Identity
+
+        text = text.strip()
+        if not text:
+            return self
+        handles = Identity.objects.filter(customer=OuterRef("pk")).matching(text)
+        return self.filter(Q(name__icontains=text) | Exists(handles))
+
+    def for_list(self) -> CustomerQuerySet:
+        """What a row of the customer list shows."""
+        from crm.models import CustomerTag, Identity
+
+        return self.prefetch_related(
+            Prefetch("identities", Identity.objects.order_by("id")),
+            Prefetch("customer_tags", CustomerTag.objects.select_related("tag").order_by("tag__name")),
+        )
+
+
+class IdentityQuerySet(models.QuerySet[Any]):
+    def matching(self, text: str) -> IdentityQuerySet:
+        return self.filter(handle__icontains=text.strip().lstrip("@"))
+
+
+class OrderQuerySet(models.QuerySet[Any]):
+    def paid(self) -> OrderQuerySet:
+        """Orders that count as purchases."""
+        return self.filter(status__in=["paid", "refunded"])

@@ -1,0 +1,7 @@
+"""Engagement."""
+
+from django.apps import AppConfig
+
+
+class EngagementConfig(AppConfig):
+    name = "engagement"

@@ -1,0 +1,38 @@
+"""The registry of connectors: one line each, loaded when first asked for.
+
+Others ship a connector as a package with the entry point group `rapport.channels`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from engagement.channels.base import Connector
+
+BUILT_IN = {
+    "email": "engagement.channels.email.connector:EmailConnector",
+    "webchat": "engagement.channels.webchat.connector:WebchatConnector",
+    "api": "engagement.channels.api.connector:ApiConnector",
+}
+
+
+def paths() -> dict[str, str]:
+    """Connector name to "module:Class"."""
+    shipped = {point.name: point.value for point in entry_points(group="rapport.channels")}
+    return shipped | BUILT_IN
+
+
+@cache
+def connector(name: str) -> Connector:
+    """The connector of this name. Raises KeyError for one that is not installed."""
+    module, _, cls = paths()[name].partition(":")
+    found = getattr(import_module(module), cls)()
+    if not isinstance(found, Connector):
+        raise TypeError(f"{paths()[name]} is not a Connector")
+    return found
+
+
+def connectors() -> list[Connector]:
+    return [connector(name) for name in paths()]

@@ -1,0 +1,42 @@
+"""What is said: accounts, threads, conversations, interactions, and what goes out."""
+
+from engagement.models.account import ChannelAccount, Health, PendingChange, Post, RawEvent, RawState
+from engagement.models.conversation import (
+    Conversation,
+    ConversationEvent,
+    ConversationTag,
+    Participant,
+    Priority,
+    Status,
+    Thread,
+)
+from engagement.models.delivery import ContactLedger, Delivery, DeliveryState
+from engagement.models.desk import CannedReply, ChatVisitor, Draft, MailContent, ReadMark
+from engagement.models.interaction import Attachment, DirtyDay, Interaction
+
+__all__ = [
+    "Attachment",
+    "CannedReply",
+    "ChannelAccount",
+    "ChatVisitor",
+    "ContactLedger",
+    "Conversation",
+    "ConversationEvent",
+    "ConversationTag",
+    "Delivery",
+    "DeliveryState",
+    "DirtyDay",
+    "Draft",
+    "Health",
+    "Interaction",
+    "MailContent",
+    "Participant",
+    "PendingChange",
+    "Post",
+    "Priority",
+    "RawEvent",
+    "RawState",
+    "ReadMark",
+    "Status",
+    "Thread",
+]

@@ -1,0 +1,99 @@
+"""What goes out, and whom we wrote to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from engagement.models.account import ChannelAccount
+from engagement.models.conversation import Conversation
+from engagement.models.interaction import Interaction
+
+
+class DeliveryState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    SENDING = "sending", "Sending"
+    SENT = "sent", "Sent"
+    DELIVERED = "delivered", "Delivered"
+    READ = "read", "Read"
+    FAILED = "failed", "Not sent"
+    UNCERTAIN = "uncertain", "May have been sent"
+
+
+OPEN_STATES = [DeliveryState.QUEUED, DeliveryState.SENDING]
+
+
+class Delivery(models.Model):
+    """The outbox row of one outgoing message. States move forward only."""
+
+    interaction = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="deliveries")
+    account = models.ForeignKey(ChannelAccount, on_delete=models.PROTECT, related_name="deliveries")
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="deliveries")
+    client_key = models.UUIDField(
+        help_text="made by the browser or API client: a double click is one message"
+    )
+    state = models.CharField(max_length=9, choices=DeliveryState.choices, default=DeliveryState.QUEUED)
+    payload = models.JSONField(default=dict, help_text="cc, bcc, html, subject")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    failure = models.CharField(max_length=10, blank=True, help_text="transient, auth, permanent, window")
+    failure_text = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["client_key"], name="engagement_delivery_client_key"),
+            models.UniqueConstraint(
+                fields=["interaction"],
+                condition=Q(state__in=["queued", "sending"]),
+                name="engagement_delivery_one_open",
+            ),
+        ]
+        indexes: ClassVar = [
+            # the sweep: heads of conversations that are due
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(state__in=["queued", "sending"]),
+                name="engagement_delivery_due",
+            ),
+            # order within a conversation
+            models.Index(
+                fields=["conversation", "id"],
+                condition=Q(state__in=["queued", "sending"]),
+                name="engagement_delivery_head",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.interaction_id} {self.state}"
+
+
+class ContactLedger(models.Model):
+    """Every message we sent to a person, by origin; the limit every send asks."""
+
+    home_customer = models.ForeignKey("crm.Customer", on_delete=models.PROTECT, related_name="+")
+    customer = models.ForeignKey("crm.Customer", on_delete=models.PROTECT, related_name="contacts_made")
+    identity = models.ForeignKey("crm.Identity", null=True, on_delete=models.PROTECT, related_name="+")
+    delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="+")
+    origin = models.CharField(max_length=10, choices=[("reply", "Reply"), ("started", "We wrote first")])
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes: ClassVar = [
+            # how often did we write to this person of late
+            models.Index(fields=["customer", "-at"], name="engagement_ledger_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin} to {self.customer_id}"

@@ -1,0 +1,7 @@
+"""Personas."""
+
+from django.apps import AppConfig
+
+
+class PersonasConfig(AppConfig):
+    name = "personas"
