@@ -10,7 +10,7 @@ from django.db import models
 from accounts.models import Team, User
 from accounts.permissions import SEES_ALL_TEAMS
 
-M = TypeVar("M", bound=models.Model, covariant=True)
+M_co = TypeVar("M_co", bound=models.Model, covariant=True)
 
 
 def team_ids(user: User | AnonymousUser) -> list[int]:
@@ -25,7 +25,7 @@ def team_ids(user: User | AnonymousUser) -> list[int]:
     return known
 
 
-class TeamScopedQuerySet(models.QuerySet[M]):
+class TeamScopedQuerySet(models.QuerySet[M_co]):
     """For tables with a team: `visible_to(user)` is the only filter of who may see a row."""
 
     team_column: ClassVar[str] = "team_id"

@@ -1,0 +1,68 @@
+/* The palette: Ctrl-K opens it, arrows walk, Enter goes. The server finds; this only moves the choice. */
+const dialog = document.getElementById("palette");
+const field = dialog.querySelector("input");
+const found = dialog.querySelector('[role="listbox"]');
+const answered = dialog.querySelector("[data-answered]");
+let opener = null;
+
+const options = () => [...found.querySelectorAll('[role="option"]')];
+const chosen = () => options().find((option) => option.getAttribute("aria-selected") === "true");
+
+const choose = (option) => {
+  options().forEach((other) => other.setAttribute("aria-selected", String(other === option)));
+  if (option) {
+    field.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  } else {
+    field.removeAttribute("aria-activedescendant");
+  }
+};
+
+const open = () => {
+  if (dialog.open) return;
+  opener = document.activeElement;
+  dialog.showModal();
+  field.select();
+  window.htmx.trigger(field, "rapport:palette");
+};
+
+const move = (step) => {
+  const all = options();
+  if (!all.length) return;
+  const at = all.indexOf(chosen());
+  choose(all[(at + step + all.length) % all.length]);
+};
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    open();
+  }
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest('[data-open="palette"]')) open();
+});
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close();
+});
+dialog.addEventListener("close", () => opener?.focus());
+field.addEventListener("keydown", (event) => {
+  const steps = { ArrowDown: 1, ArrowUp: -1 };
+  if (event.key in steps) {
+    event.preventDefault();
+    move(steps[event.key]);
+  } else if (event.key === "Enter") {
+    event.preventDefault();
+    chosen()?.click();
+  }
+});
+found.addEventListener("mousemove", (event) => {
+  const option = event.target.closest('[role="option"]');
+  if (option && option !== chosen()) choose(option);
+});
+found.addEventListener("htmx:afterSwap", () => {
+  options().forEach((option, at) => { option.id ||= `found-${at}`; option.tabIndex = -1; });
+  choose(options()[0]);
+  const groups = found.querySelector("[data-said]");
+  answered.textContent = groups ? groups.dataset.said : "";
+});
