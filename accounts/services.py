@@ -70,9 +70,7 @@ def hash_token(token: str) -> str:
 
 
 @transaction.atomic
-def invite_staff(
-    *, email: str, role: Role, teams: Iterable[Team] = (), by: User
-) -> tuple[Invitation, str]:
+def invite_staff(*, email: str, role: Role, teams: Iterable[Team] = (), by: User) -> tuple[Invitation, str]:
     """Invite somebody; an older open invitation of the same address is withdrawn. Returns it and its token."""
     check(by, "staff.manage")
     email = email.strip().lower()
@@ -98,7 +96,9 @@ def invite_staff(
 def _already_here(user: User) -> str:
     if user.is_active:
         return _("%(email)s works here already.") % {"email": user.email}
-    return _("%(email)s worked here before. Reactivate the account in the list of staff.") % {"email": user.email}
+    return _("%(email)s worked here before. Reactivate the account in the list of staff.") % {
+        "email": user.email
+    }
 
 
 @transaction.atomic
@@ -170,7 +170,9 @@ def change_teams(*, user: User, teams: Iterable[Team], by: User) -> None:
     check(by, "team.manage")
     chosen = list(teams) or [Team.general()]
     user.teams.set(chosen)
-    record_audit(by=by, verb="staff.teams_changed", target=user, detail={"teams": sorted(t.pk for t in chosen)})
+    record_audit(
+        by=by, verb="staff.teams_changed", target=user, detail={"teams": sorted(t.pk for t in chosen)}
+    )
 
 
 @transaction.atomic
@@ -240,7 +242,9 @@ def first_admin_link_is_open(token: str) -> bool:
 @transaction.atomic
 def create_first_admin(*, token: str, email: str, name: str, password: str) -> User:
     """Make the first admin; the link works once. ValidationError when it does not work any more."""
-    link = FirstAdminLink.objects.select_for_update().filter(token_hash=hash_token(token), used_at=None).first()
+    link = (
+        FirstAdminLink.objects.select_for_update().filter(token_hash=hash_token(token), used_at=None).first()
+    )
     if link is None or User.objects.exists():
         raise ValidationError(_("This link was used already. Sign in instead."))
     user = create_staff(email=email, name=name, password=password, role=Role.ADMIN)
@@ -290,7 +294,8 @@ def delete_team(*, team: Team, by: User) -> None:
             team.delete()
     except ProtectedError as error:
         raise ValidationError(
-            _("“%(name)s” still has conversations or channels. Move them to another team first.") % {"name": name}
+            _("“%(name)s” still has conversations or channels. Move them to another team first.")
+            % {"name": name}
         ) from error
     team.pk = pk
     record_audit(by=by, verb="team.deleted", target=team)
@@ -339,5 +344,7 @@ def change_workspace(*, changes: dict[str, Any], by: User) -> Workspace:
         setattr(workspace, name, value)
     if changed:
         workspace.save(update_fields=list(changed))
-        record_audit(by=by, verb="workspace.changed", target=workspace, detail={"from": before, "to": changed})
+        record_audit(
+            by=by, verb="workspace.changed", target=workspace, detail={"from": before, "to": changed}
+        )
     return workspace

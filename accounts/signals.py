@@ -46,4 +46,6 @@ def on_factor_added(user: User, authenticator: Any, **kwargs: Any) -> None:
 
 @receiver(authenticator_removed, dispatch_uid="accounts.factor_removed")
 def on_factor_removed(user: User, authenticator: Any, **kwargs: Any) -> None:
-    record_audit(by=user, verb="staff.second_factor_removed", target=user, detail={"type": authenticator.type})
+    record_audit(
+        by=user, verb="staff.second_factor_removed", target=user, detail={"type": authenticator.type}
+    )
