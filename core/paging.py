@@ -76,7 +76,7 @@ def desc(source: str | Expression, *, null: Any = None) -> Column:
 
 
 class Sort:
-    """A named order of a list. The primary key is added as the last column, in the direction of the one before."""
+    """A named order of a list, ended by the primary key in the direction of the column before it."""
 
     def __init__(self, *columns: Column, label: str = "") -> None:
         if not columns or columns[-1].source not in ("pk", "id"):

@@ -1,0 +1,198 @@
+"""What rules can ask about: fields and events, in named sets that apps fill in `ready()`.
+
+SQL given here is part of the program, never of a rule. It may use the aliases of its set's
+`base` and `joins`, and named parameters `%(name)s`; a plain percent sign is written `%%`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from django.core.exceptions import ImproperlyConfigured
+
+from core.conditions.operators import OPERATORS, FieldType, Operator
+
+Value = str | int
+Choices = Sequence[tuple[Value, str]]
+Verb = Callable[[Mapping[str, tuple[str, ...]]], str]
+ChoiceSource = Choices | Callable[[], Choices] | None
+
+NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+NEEDED: Mapping[FieldType, frozenset[str]] = MappingProxyType(
+    {FieldType.TAG: frozenset({"values"}), FieldType.MEMBERSHIP: frozenset({"values"})}
+)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One thing an event or a consent can be narrowed by, such as its network.
+
+    `phrase` says it in a sentence ("on {}"); a dimension without one stands before the noun.
+    """
+
+    name: str
+    label: str
+    sql: str = ""
+    choices: ChoiceSource = None
+    phrase: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing a rule can compare.
+
+    `sql` is by type:
+    number, money, text, choice, flag: an expression; '' counts as unknown in text and choice;
+    date: an expression of type date, a day in the workspace's zone; datetime: a timestamptz;
+    tag, membership: a condition over `%(values)s`, an array that holds one or more of the choices
+    and asks for any of them, such as
+    `EXISTS (SELECT 1 FROM crm_tagging x WHERE x.customer_id = c.id AND x.tag_id = ANY(%(values)s))`;
+    consent: an expression over its dimensions' names that gives 'given', 'refused' or NULL.
+
+    `joins` names the set's joins that the SQL needs. `phrase` makes a better sentence than
+    "whose <label> is …": "with {} orders", "who last ordered {}". `refers` ("tag", "segment")
+    lets `references` find what a rule depends on.
+    """
+
+    name: str
+    label: str
+    type: FieldType
+    sql: str
+    group: str = ""
+    choices: ChoiceSource = None
+    operators: tuple[str, ...] = ()
+    unit: str | Callable[[], str] = ""
+    nullable: bool = True
+    joins: tuple[str, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+    phrase: str = ""
+    refers: str = ""
+
+    def allowed(self) -> tuple[Operator, ...]:
+        """The operators of this field, in the builder's order."""
+        known = OPERATORS[self.type]
+        if self.operators:
+            return tuple(op for op in known if op.name in self.operators)
+        hidden = () if self.nullable else ("known", "unknown")
+        return tuple(op for op in known if op.name not in hidden)
+
+    def unit_now(self) -> str:
+        return self.unit() if callable(self.unit) else self.unit
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """Something that happens and can be counted within days.
+
+    `table` with its alias, `match` ties it to the set's base, `day` is a date in the workspace's
+    zone or, with `day_type` datetime, a timestamptz; `count` is how many events one row stands
+    for, always above zero. Optional `verb` turns the chosen dimensions' labels into a clause
+    such as "wrote on Instagram".
+    """
+
+    name: str
+    label: str
+    table: str
+    match: str
+    day: str
+    count: str = "1"
+    day_type: FieldType = FieldType.DATE
+    dimensions: tuple[Dimension, ...] = ()
+    group: str = "Events"
+    noun: tuple[str, str] = ("event", "events")
+    verb: Verb | None = None
+
+    def dimension(self, name: str) -> Dimension | None:
+        return next((d for d in self.dimensions if d.name == name), None)
+
+
+@dataclass
+class FieldSet:
+    """The fields that rules over one kind of row may use.
+
+    `base` is the FROM clause with its alias ("crm_customer c"), `key` the row's id ("c.id"),
+    `joins` further LEFT JOINs that fields ask for by name. `noun` and `pronoun` begin a sentence.
+    """
+
+    name: str
+    label: str
+    base: str
+    key: str
+    noun: str = "Customers"
+    pronoun: str = "who"
+    joins: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Field] = field(default_factory=dict)
+    events: dict[str, EventSource] = field(default_factory=dict)
+
+    def join(self, name: str, sql: str) -> None:
+        """Add a join; at most one row may match, or rows would repeat."""
+        if self.joins.setdefault(name, sql) != sql:
+            raise ImproperlyConfigured(f"{self.name}: another join is called {name}.")
+
+    def register(self, *items: Field | EventSource) -> None:
+        """Add fields and event sources; ImproperlyConfigured where one cannot work."""
+        for item in items:
+            if not NAME.fullmatch(item.name):
+                raise ImproperlyConfigured(f"{item.name}: a name is like traits.orders_total.")
+            if item.name in self.fields or item.name in self.events:
+                raise ImproperlyConfigured(f"{self.name}: {item.name} is registered twice.")
+            if isinstance(item, EventSource):
+                self.events[item.name] = item
+            else:
+                _check(self, item)
+                self.fields[item.name] = item
+
+
+def _check(fieldset: FieldSet, item: Field) -> None:
+    known = {op.name for op in OPERATORS[item.type]}
+    if unknown := set(item.operators) - known:
+        raise ImproperlyConfigured(f"{item.name}: no operator {', '.join(sorted(unknown))} for {item.type}.")
+    if missing := set(item.joins) - set(fieldset.joins):
+        raise ImproperlyConfigured(f"{item.name}: no join called {', '.join(sorted(missing))}.")
+    found = set(PLACEHOLDER.findall(item.sql))
+    if lacking := NEEDED.get(item.type, frozenset()) - found:
+        raise ImproperlyConfigured(f"{item.name}: its SQL needs %({', '.join(lacking)})s.")
+    if item.type is FieldType.CONSENT and not {d.name for d in item.dimensions} & found:
+        raise ImproperlyConfigured(f"{item.name}: its SQL uses none of its dimensions.")
+
+
+_sets: dict[str, FieldSet] = {}
+
+
+def define(fieldset: FieldSet) -> FieldSet:
+    """Make a field set known by its name; done once, by the app that owns its base table."""
+    if fieldset.name in _sets:
+        raise ImproperlyConfigured(f"The field set {fieldset.name} is defined twice.")
+    _sets[fieldset.name] = fieldset
+    return fieldset
+
+
+def fieldset(name: str) -> FieldSet:
+    """The field set of that name, to register with or to parse against."""
+    try:
+        return _sets[name]
+    except KeyError:
+        raise ImproperlyConfigured(f"No field set is called {name}. Known: {', '.join(_sets)}.") from None
+
+
+class Choosing:
+    """Reads each list of choices at most once; lists that come from the database are asked late."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, dict[Value, str]] = {}
+
+    def labels(self, item: Field | Dimension) -> dict[Value, str] | None:
+        """Value to label, or None where any text may be typed."""
+        if item.choices is None:
+            return None
+        if id(item) not in self._read:
+            pairs = item.choices() if callable(item.choices) else item.choices
+            self._read[id(item)] = {value: str(label) for value, label in pairs}
+        return self._read[id(item)]
+
+    def label(self, item: Field | Dimension, value: Value) -> str:
+        labels = self.labels(item) or {}
+        return labels.get(value, str(value))
