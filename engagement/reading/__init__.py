@@ -1,0 +1,113 @@
+"""Reads texts: language, sentiment, reason and topics, without a model server and without the database.
+
+    for text, reading in zip(texts, read_texts(texts, languages=["en", "de"])): ...
+
+Everything is a rule or a small table, so that the same text always reads the same, on every machine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from engagement.reading.cleaning import clean
+from engagement.reading.language import UNDETERMINED, Detector, detector_for
+from engagement.reading.reason import reason_of
+from engagement.reading.sentiment import compound
+from engagement.reading.topics import hashtags_of, topics_of, words_of
+
+READER_VERSION = 1
+"""Goes up with every change that reads some text differently; interactions keep it beside the reading."""
+
+CACHE_SIZE = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text says.
+
+    `language` is an ISO 639-1 code, "und" where it cannot be told, '' for no text. `sentiment` is -1 to 1,
+    or None where it was not measured. `reason` is question, complaint, praise, order, other, or '' for no
+    text. `topics` are names from the vocabulary, then hashtags with their sign.
+    """
+
+    language: str
+    sentiment: float | None
+    reason: str
+    topics: tuple[str, ...]
+    version: int = READER_VERSION
+
+
+NOTHING = Reading("", None, "", ())
+
+
+def read_texts(texts: Sequence[str], *, languages: Sequence[str] = ()) -> list[Reading]:
+    """Read each text, in order.
+
+    `languages` are those the workspace speaks: a text in none of them is "und". With none given, the
+    widely written languages are considered.
+    """
+    detector = detector_for(tuple(languages))
+    return [_cache.get(text, detector) for text in texts]
+
+
+def read_text(text: str, detector: Detector) -> Reading:
+    """Read one text, past the cache."""
+    words, raw = clean(text)
+    if not words:
+        return _only_marks(raw)
+    language = detector.detect(words)
+    sentiment = _sentiment(words, language, detector)
+    tokens = words_of(words)
+    return Reading(
+        language, sentiment, reason_of(words, tokens, sentiment), topics_of(tokens) + hashtags_of(raw)
+    )
+
+
+def _only_marks(raw: str) -> Reading:
+    """A text of links and mentions only."""
+    return Reading(UNDETERMINED, None, "other", hashtags_of(raw)) if raw.strip() else NOTHING
+
+
+def _sentiment(text: str, language: str, detector: Detector) -> float | None:
+    """VADER knows English words only: on German it would score "die" and "war" as death and fighting.
+
+    So another language has no sentiment rather than a wrong one. A text whose language cannot be told is
+    taken for English only in a workspace that speaks nothing else.
+    """
+    if language == "en" or (language == UNDETERMINED and detector.only_english):
+        return compound(text)
+    return None
+
+
+class _Cache:
+    """The readings of the texts seen last, by hash, so that its size does not depend on their length."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._known: OrderedDict[bytes, Reading] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, text: str, detector: Detector) -> Reading:
+        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, salt=detector.salt).digest()
+        with self._lock:
+            if (known := self._known.get(key)) is not None:
+                self._known.move_to_end(key)
+                return known
+        reading = read_text(text, detector)
+        with self._lock:
+            self._known[key] = reading
+            if len(self._known) > self.size:
+                self._known.popitem(last=False)
+        return reading
+
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+
+_cache = _Cache(CACHE_SIZE)
+clear_cache = _cache.clear
