@@ -213,6 +213,8 @@ class Connector:
     """May begin a conversation with somebody who has not written."""
     has_subject: ClassVar[bool] = False
     has_cc: ClassVar[bool] = False
+    takes_our_id: ClassVar[bool] = False
+    """A repeat under the id we gave is no second message there, so a send that was cut off may be repeated."""
     max_length: ClassVar[int] = 10_000
     max_attachment_bytes: ClassVar[int] = 25 * 1024 * 1024
     pull_every_seconds: ClassVar[int] = 60

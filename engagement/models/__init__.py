@@ -11,7 +11,7 @@ from engagement.models.conversation import (
     Thread,
 )
 from engagement.models.delivery import ContactLedger, Delivery, DeliveryState
-from engagement.models.desk import CannedReply, ChatVisitor, Draft, MailContent, ReadMark
+from engagement.models.desk import CannedReply, ChatVisitor, Draft, MailContent, Mention, ReadMark
 from engagement.models.interaction import Attachment, DirtyDay, Interaction
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Health",
     "Interaction",
     "MailContent",
+    "Mention",
     "Participant",
     "PendingChange",
     "Post",

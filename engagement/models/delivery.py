@@ -43,6 +43,9 @@ class Delivery(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     failure = models.CharField(max_length=10, blank=True, help_text="transient, auth, permanent, window")
     failure_text = models.CharField(max_length=500, blank=True)
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when staff were asked what to do with one that does not get through"
+    )
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -69,6 +72,12 @@ class Delivery(models.Model):
                 fields=["conversation", "id"],
                 condition=Q(state__in=["queued", "sending"]),
                 name="engagement_delivery_head",
+            ),
+            # notices: what did not get through, newest first
+            models.Index(
+                fields=["-updated_at"],
+                condition=Q(state__in=["failed", "uncertain"]) | Q(asked_at__isnull=False),
+                name="engagement_delivery_trouble",
             ),
         ]
 

@@ -49,6 +49,29 @@ class Draft(models.Model):
         return self.text[:40]
 
 
+class Mention(models.Model):
+    """Somebody of the staff called by @name in a note."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    interaction = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="mentions")
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="mentions")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["interaction", "user"], name="engagement_mention_once"),
+        ]
+        indexes: ClassVar = [
+            # the view "mentions" and the notices of one person
+            models.Index(fields=["user", "-at", "-id"], name="engagement_mention_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.conversation_id}"
+
+
 class CannedReply(models.Model):
     """A text agents call by `/shortcut`."""
 
