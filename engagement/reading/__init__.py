@@ -42,6 +42,10 @@ class Reading:
 
 
 NOTHING = Reading("", None, "", ())
+"""The reading of no text."""
+
+UNREAD = Reading("", None, "", (), 0)
+"""What stands beside a text that nobody read."""
 
 
 def read_texts(texts: Sequence[str], *, languages: Sequence[str] = ()) -> list[Reading]:
