@@ -2,11 +2,12 @@
 
 from personas.models.persona import Persona, PersonaChange, PersonaMembership, PersonaModel
 from personas.models.prediction import ModelCard, Prediction
-from personas.models.rebuild import Rebuild
+from personas.models.rebuild import ChangedCustomer, Rebuild
 from personas.models.segment import Segment, SegmentChange, SegmentMembership, SegmentSize
 from personas.models.traits import CustomerDay, Traits
 
 __all__ = [
+    "ChangedCustomer",
     "CustomerDay",
     "ModelCard",
     "Persona",

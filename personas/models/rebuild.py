@@ -1,4 +1,4 @@
-"""One run of the nightly rebuild."""
+"""One run of the nightly rebuild, and the customers it works on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ class Rebuild(models.Model):
     is_full = models.BooleanField(default=False)
     by_hand = models.BooleanField(default=False)
     finished_at = models.DateTimeField(null=True)
+    fingerprint = models.CharField(
+        max_length=32, blank=True, help_text="zone and SQL the traits were computed by"
+    )
     customers_changed = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -25,3 +28,18 @@ class Rebuild(models.Model):
 
     def __str__(self) -> str:
         return f"rebuild of {self.day}"
+
+
+class ChangedCustomer(models.Model):
+    """A customer the rebuild works on: listed by its first step, read by the later ones.
+
+    Emptied when the rebuild has finished; what a dead rebuild left here is done by the next one.
+    """
+
+    customer = models.OneToOneField(
+        "crm.Customer", primary_key=True, on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
+    traits_changed = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} changed"
