@@ -38,6 +38,8 @@ SERVERS = read_servers()
 # What this installation is
 
 DEBUG = env.bool("DEBUG", default=False)
+DEMO = env.bool("DEMO", default=True)
+HOST = env("HOST", default="127.0.0.1")
 PORT = whole_number("PORT", default=8000, least=1)
 PUBLIC_URL = env("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
@@ -233,6 +235,9 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+# A letter to an address that nobody has here would tell strangers about this installation.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"

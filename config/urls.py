@@ -1,5 +1,11 @@
 """Where every page and endpoint begins."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from core.health import healthz
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("", include("accounts.urls")),
+    path("accounts/", include("accounts.entrance_urls")),
+]

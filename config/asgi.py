@@ -1,0 +1,12 @@
+"""The event stream, and nothing else: pages and API are WSGI."""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from core.live import application  # noqa: E402
+
+__all__ = ["application"]
