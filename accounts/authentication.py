@@ -21,12 +21,12 @@ USE_WRITTEN_EVERY = timedelta(minutes=1)
 
 
 def hash_secret(secret: str) -> str:
-    """SHA-256 in hex. Our secrets are 256 random bits, so a slow hash would add nothing but time."""
+    """SHA-256 in hex; our secrets are 256 random bits, so a slow hash would add nothing but time."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def key_for(token: str) -> APIKey:
-    """The usable key that this `rk_<prefix>_<secret>` opens; AuthenticationFailed with the reason otherwise."""
+    """The usable key that `rk_<prefix>_<secret>` opens; AuthenticationFailed with the reason otherwise."""
     start, _one, rest = token.partition("_")
     prefix, _two, secret = rest.partition("_")
     if start != KEY_START or not secret:
@@ -51,7 +51,7 @@ def note_use(key: APIKey) -> None:
 
 
 class APIKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer rk_…`: request.user is the key's maker limited to its scopes, request.auth the key."""
+    """`Authorization: Bearer rk_…`: request.user is its maker within its scopes, request.auth the key."""
 
     keyword = b"bearer"
 

@@ -1,4 +1,4 @@
-"""What every page's shell needs: the workspace, the reader's rights, the rail and the sections of Settings."""
+"""What every page's shell needs: workspace, the reader's rights, rail and sections of Settings."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def rail_for(user: Any, path: str) -> list[dict[str, Any]]:
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: workspace, rights, rail and settings_sections; nothing is asked before it is used."""
+    """Context processor: workspace, rights, rail, settings_sections; nothing is asked before it is used."""
     # An error page may be drawn before any middleware knew who asks.
     user = getattr(request, "user", AnonymousUser())
     return {

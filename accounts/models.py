@@ -47,7 +47,7 @@ def validate_zone(value: str) -> None:
 
 
 class Team(models.Model):
-    """A group of staff that shares conversations; exactly one, first named General, takes what no other team takes."""
+    """Staff that share conversations; exactly one, first named General, takes what no other team takes."""
 
     name = models.CharField(_("name"), max_length=80)
     is_general = models.BooleanField(default=False, editable=False)
@@ -165,7 +165,7 @@ class User(AbstractBaseUser):
 
 
 class Invitation(models.Model):
-    """An open door for one person: whoever holds the token becomes staff with this role. Only its hash is kept."""
+    """A door for one person: whoever holds the token becomes staff with this role. Only its hash is kept."""
 
     email = models.EmailField(_("e-mail"), max_length=254)
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.AGENT)
@@ -208,7 +208,7 @@ class Invitation(models.Model):
 
 
 class FirstAdminLink(models.Model):
-    """The one-time link that makes the first admin of an installation without staff. Only its hash is kept."""
+    """The one-time link that makes the first admin where nobody works yet. Only its hash is kept."""
 
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -236,6 +236,11 @@ class APIKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (rk_{self.prefix}_…)"
+
+    @property
+    def dialog_id(self) -> str:
+        """The page's id of the question whether to revoke it."""
+        return f"revoke-{self.pk}"
 
 
 class AuditEntry(models.Model):

@@ -102,7 +102,7 @@ SEES_ALL_TEAMS = _LEADS
 
 
 def can(user: Somebody, verb: str) -> bool:
-    """Whether this person, or the key that acts for them, may do this. KeyError for a verb that is not in the table."""
+    """Whether this person, or the key that acts for them, may do this; KeyError for an unknown verb."""
     roles = ROLES_BY_VERB[verb]
     if not isinstance(user, User) or not user.is_active:
         return False

@@ -14,7 +14,7 @@ M_co = TypeVar("M_co", bound=models.Model, covariant=True)
 
 
 def team_ids(user: User | AnonymousUser) -> list[int]:
-    """Ids of the teams whose rows this person sees, sorted; asked of the database once for each user object."""
+    """Ids of the teams whose rows this person sees, sorted; asked of the database once a user object."""
     if not isinstance(user, User) or not user.is_active:
         return []
     known: list[int] | None = getattr(user, "_team_ids", None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
@@ -45,8 +44,8 @@ def record_audit(
 ) -> AuditEntry:
     """Write one line of the audit trail; the only way to write one.
 
-    `verb` is `<kind>.<what happened>` in the past tense. Lines are never changed, so neither `name` nor `detail`
-    may hold what a customer can ask to have erased: give ids.
+    `verb` is `<kind>.<what happened>` in the past tense. Lines are never changed, so neither `name` nor
+    `detail` may hold what a customer can ask to have erased: give ids.
     """
     return AuditEntry.objects.create(
         actor=by,
@@ -71,7 +70,7 @@ def hash_token(token: str) -> str:
 
 @transaction.atomic
 def invite_staff(*, email: str, role: Role, teams: Iterable[Team] = (), by: User) -> tuple[Invitation, str]:
-    """Invite somebody; an older open invitation of the same address is withdrawn. Returns it and its token."""
+    """Invite somebody; withdraws an older open invitation of the address. Returns it and its token."""
     check(by, "staff.manage")
     email = email.strip().lower()
     known = User.objects.filter(email=email).first()
@@ -141,8 +140,8 @@ def accept_invitation(*, token: str, name: str, password: str) -> User:
 def create_staff(
     *, email: str, name: str, password: str | None, role: Role, teams: Iterable[Team] = ()
 ) -> User:
-    """Make a member of staff whose address counts as verified; without teams, one of the general team."""
-    tone = random.randint(1, AVATAR_TONES)
+    """Make a member of staff with a verified address; without teams, one of the general team."""
+    tone = 1 + secrets.randbelow(AVATAR_TONES)
     user = User.objects.create_user(email, password, name=name.strip(), role=role, tone=tone)
     user.teams.set(list(teams) or [Team.general()])
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
@@ -205,7 +204,7 @@ def reactivate_staff(*, user: User, by: User) -> User:
 
 
 def _locked(user: User) -> User:
-    """The person, read again under a lock that all admins share: two admins cannot remove each other at once."""
+    """The person, read under a lock on all admins: two admins cannot remove each other at once."""
     locked = User.objects.select_for_update().filter(models.Q(role=Role.ADMIN) | models.Q(pk=user.pk))
     return {one.pk: one for one in locked.order_by("pk")}[user.pk]
 
@@ -284,7 +283,7 @@ def change_team(*, team: Team, name: str, members: Iterable[User], by: User) -> 
 
 @transaction.atomic
 def delete_team(*, team: Team, by: User) -> None:
-    """Delete a team that nothing belongs to. ValidationError for the general team and for one with conversations."""
+    """Delete a team that nothing belongs to; ValidationError for the general team and for one in use."""
     check(by, "team.manage")
     if team.is_general:
         raise ValidationError(_("This team takes what no other team takes; it can be renamed, not deleted."))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,9 @@ class Section:
     """One page of Settings: where it is and whom it is for."""
 
     url_name: str
-    label: str
+    label: str | Promise
     icon: str
-    group: str
+    group: str | Promise
     allowed: Callable[[Any], bool]
     order: int = 100
 

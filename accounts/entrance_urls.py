@@ -1,0 +1,34 @@
+"""The pages of allauth that are open here, under their own names; addresses and sign-up are not."""
+
+from allauth.account import views
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("login/", views.login, name="account_login"),
+    path("logout/", views.logout, name="account_logout"),
+    path("inactive/", views.account_inactive, name="account_inactive"),
+    path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
+    path("password/change/", views.password_change, name="account_change_password"),
+    path("password/reset/", views.password_reset, name="account_reset_password"),
+    path("password/reset/done/", views.password_reset_done, name="account_reset_password_done"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        views.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path(
+        "password/reset/key/done/",
+        views.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    # allauth asks for these names while it draws other pages.
+    path("signup/", views.signup, name="account_signup"),
+    path(
+        "password/set/",
+        RedirectView.as_view(pattern_name="account_change_password"),
+        name="account_set_password",
+    ),
+    path("email/", RedirectView.as_view(pattern_name="accounts:profile"), name="account_email"),
+    path("2fa/", include("allauth.mfa.urls")),
+]
