@@ -14,7 +14,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -175,7 +175,12 @@ def _pack(value: Any) -> Any:
     return ["s", str(value)]
 
 
-_UNPACK = {"t": datetime.fromisoformat, "d": date.fromisoformat, "n": Decimal, "s": str}
+_UNPACK: dict[str, Callable[[str], Any]] = {
+    "t": datetime.fromisoformat,
+    "d": date.fromisoformat,
+    "n": Decimal,
+    "s": str,
+}
 
 
 def _unpack(item: Any) -> Any:
@@ -202,11 +207,12 @@ class _RowCompare(Func):
         super().__init__(*columns, *(Value(value) for value in key))
         self.operator = operator
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
         compiled = [compiler.compile(expression) for expression in self.source_expressions]
         half = len(compiled) // 2
         left, right = (", ".join(sql for sql, _ in part) for part in (compiled[:half], compiled[half:]))
-        return f"({left}) {self.operator} ({right})", [param for _, params in compiled for param in params]
+        params = tuple(param for _, params in compiled for param in params)
+        return f"({left}) {self.operator} ({right})", params
 
 
 def paginate(
@@ -326,7 +332,7 @@ def page_for(
     fragment under another URL share tokens.
     """
     name = _sort_name(request.GET.get(SORT_PARAM), sorts, default)
-    params = [(k, v) for k, values in request.GET.lists() if k not in OWN_PARAMS for v in values]
+    params = [(k, v) for k in request.GET if k not in OWN_PARAMS for v in request.GET.getlist(k)]
     list_hash = _list_hash(sorts[name], _request_hash(request, queryset, params))
     token = request.GET.get(PAGE_PARAM)
     position = read_token(token, list_hash=list_hash) if token else None
