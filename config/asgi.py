@@ -7,6 +7,6 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from core.live import application  # noqa: E402
+from engagement.live import application  # noqa: E402
 
 __all__ = ["application"]

@@ -136,6 +136,8 @@ WEB_PROCESSES = whole_number("WEB_PROCESSES", default=1, least=1)
 WEB_THREADS = whole_number("WEB_THREADS", default=8, least=1)
 LIVE_PROCESSES = whole_number("LIVE_PROCESSES", default=1, least=1)
 LIVE_THREADS = whole_number("LIVE_THREADS", default=4, least=1)
+# How often an open event stream asks whether its reader is still allowed what it is told.
+LIVE_RIGHTS_SECONDS = whole_number("LIVE_RIGHTS_SECONDS", default=60, least=1)
 WORKER_PROCESSES = whole_number("WORKER_PROCESSES", default=2, least=1)
 NIGHTLY_PROCESSES = whole_number("NIGHTLY_PROCESSES", default=2, least=1)
 # Two more for each process of workers (its parent and what it runs as a child process), one for

@@ -18,6 +18,12 @@ log = structlog.get_logger(__name__)
 LIVE_CHANNEL = "rapport:live"
 
 
+def live_channel() -> str:
+    """Where notices are published. Redis' channels ignore its database numbers, so the name carries ours."""
+    number = redis.connection.parse_url(settings.REDIS_URL).get("db", 0)
+    return f"{LIVE_CHANNEL}:{number}"
+
+
 @dataclass(frozen=True)
 class Happening:
     """One event to be written: its type, the ids it is about, and who is told live."""
@@ -62,12 +68,13 @@ def emit_many(happenings: Sequence[Happening]) -> None:
 def publish(messages: Sequence[dict[str, Any]]) -> None:
     """Tell the live processes; a Redis that is away is logged and forgotten."""
     try:
-        live_redis().publish(LIVE_CHANNEL, json.dumps(messages))
+        live_redis().publish(live_channel(), json.dumps(messages))
     except redis.RedisError as error:
         log.warning("live notice not published", error=type(error).__name__)
 
 
 def live_redis() -> redis.Redis:
+    """A client that gives up after a second."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
