@@ -248,3 +248,7 @@ class Connector:
     def thread_key_for(self, account: ChannelAccount, identity_external_id: str, external_id: str) -> str:
         """Thread key of a conversation that we begin with this identity by this message."""
         return f"dm:{identity_external_id}"
+
+    def answer_keys(self, account: ChannelAccount, external_id: str) -> tuple[str, ...]:
+        """Further thread keys by which an answer to this message of ours will name it (a mail's Message-ID)."""
+        return ()
