@@ -339,7 +339,7 @@ def page_for(
     limit = _limit(request.GET.get(LIMIT_PARAM), limit)
     page = _page_at(queryset, sort=sorts[name], position=position, limit=limit, list_hash=list_hash)
     page.sort = name
-    page.params = params + [(k, v) for k, v in request.GET.items() if k == LIMIT_PARAM]
+    page.params = params + [(k, request.GET[k]) for k in request.GET if k == LIMIT_PARAM]
     return page
 
 
