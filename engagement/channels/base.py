@@ -6,7 +6,7 @@ A connector reads a platform and yields `Event`s and `Change`s; it never touches
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -143,6 +143,24 @@ class Page:
     cursor: Mapping[str, Any]
     bad: Sequence[Bad] = ()
     more: bool = False
+    history: bool = False
+    """Older than the connection: nobody is notified, and old conversations arrive resolved."""
+
+
+@dataclass(frozen=True)
+class KnownConversation:
+    """A conversation that one of an event's ids leads to, as far as a connector needs it to judge."""
+
+    conversation_id: int
+    thread_key: str
+    """One of its keys, which surely leads there."""
+    people: frozenset[str]
+    """External ids of everybody who wrote in it or was written to."""
+    subject: str = ""
+
+
+Lookup = Callable[[Sequence[str]], Mapping[str, KnownConversation]]
+"""Finds the conversations that these thread keys lead to (`engagement.pulls.known_conversations`)."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +250,14 @@ class Connector:
     def parse(self, raw: RawEvent) -> Sequence[Event | Change]:
         """Understand one stored body. Raises ValueError with a reason; the raw event is then parked."""
         raise NotImplementedError(f"{self.name} has no webhook")
+
+    def admit(
+        self, account: ChannelAccount, events: Sequence[Event | Change], lookup: Lookup
+    ) -> Sequence[Event | Change]:
+        """The events with only those thread keys that they may be believed; asked before each ingest of a
+        pull. For networks on which a sender claims himself what he answers.
+        """
+        return events
 
     def send(self, outgoing: Outgoing) -> Sent:
         """Send one message. Raises a `SendFailed`; anything else counts as uncertain."""
