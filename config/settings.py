@@ -54,6 +54,10 @@ LIVE_URL = env("LIVE_URL", default="")
 SECRET_KEY = env("SECRET_KEY", default="") or secret("secret_key")
 # Encrypts credentials of channel accounts in the database.
 RAPPORT_KEY = env("RAPPORT_KEY", default="") or secret("rapport_key", new_fernet_key)
+# Earlier keys that may still read what they encrypted; what is saved again takes RAPPORT_KEY.
+RAPPORT_OLD_KEYS = env.list("RAPPORT_OLD_KEYS", default=[])
+# Hosts, addresses or networks inside our own network that users may connect to, such as a mail server.
+RAPPORT_ALLOW_PRIVATE_HOSTS = env.list("RAPPORT_ALLOW_PRIVATE_HOSTS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname, "localhost", "127.0.0.1", "[::1]"])
 
 # How many proxies stand between the browser and us, so that a client's address can be believed.
