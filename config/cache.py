@@ -81,5 +81,12 @@ class ForgivingRedisCache(RedisCache):
         self._ask(lambda: upper.delete_many(keys, version), None)
 
     def clear(self) -> bool:
-        upper = super()
-        return self._ask(upper.clear, False)
+        """Forget what is cached, and only that: queues live in the same database."""
+        return self._ask(self._forget_ours, False)
+
+    def _forget_ours(self) -> bool:
+        client = self._cache.get_client(None, write=True)
+        keys = list(client.scan_iter(match=self.make_key("*", version="*"), count=1000))
+        if keys:
+            client.delete(*keys)
+        return True

@@ -1,87 +1,192 @@
-"""The cast: one member of staff a role, and clients that are signed in as them."""
+"""The cast, the servers and the browser that every test may use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
 
-from accounts.models import Role, Team, User
+from tests.browser import find_chromium
+from tests.live_rapport import LiveRapport, live_process, worker_process
+from tests.mail_servers import IMAPServer, SMTPServer, free_port
 
-PASSWORD = "walnut-dripper-9"
+PASSWORD = "correct-horse-battery"
+# Playwright keeps an event loop in the test's own thread, where Django would refuse the database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
+
+def pytest_configure() -> None:
+    """Make what is slow on purpose fast, and let tests that commit empty every table after them."""
+    django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    DatabaseOperations.sql_flush = partialmethod(_flush_all, DatabaseOperations.sql_flush)
+
+
+def _flush_all(operations: Any, sql_flush: Callable[..., list[str]], *args: Any, **options: Any) -> list[str]:
+    """Empty partitioned tables too: Django does not know that they refer to others."""
+    return sql_flush(operations, *args, **{**options, "allow_cascade": True})
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> None:
-    """Limits of one test do not reach the next."""
+def _own_place(settings: Any, tmp_path: Path) -> Iterator[None]:
+    """Give each test an empty cache and a folder of its own for files."""
+    settings.MEDIA_ROOT = tmp_path / "media"
     cache.clear()
+    yield
+
+
+# The cast
 
 
 @pytest.fixture
-def general(db: None) -> Team:
-    """The team that always exists."""
-    return Team.general()
+def staff(db: None) -> Callable[..., Any]:
+    """Return a function that makes a member of staff: `staff("amy", "agent", teams=[…])`."""
+    from accounts.services import create_staff
 
-
-@pytest.fixture
-def make_user(general: Team) -> Callable[..., User]:
-    """Makes a member of staff, in the general team unless told otherwise."""
-
-    def make(name: str, role: Role, teams: list[Team] | None = None) -> User:
-        user = User.objects.create_user(
-            f"{name.lower()}@rapport.test", PASSWORD, name=name.capitalize(), role=role
+    def make(name: str, role: str, **more: Any) -> Any:
+        return create_staff(
+            email=f"{name}@example.com", name=name.capitalize(), password=PASSWORD, role=role, **more
         )
-        user.teams.set([general] if teams is None else teams)
-        return user
 
     return make
 
 
 @pytest.fixture
-def ada(make_user: Callable[..., User]) -> User:
-    """The admin."""
-    return make_user("ada", Role.ADMIN)
+def ada(staff: Callable[..., Any]) -> Any:
+    """Ada, an admin."""
+    return staff("ada", "admin")
 
 
 @pytest.fixture
-def max(make_user: Callable[..., User]) -> User:
-    """The manager."""
-    return make_user("max", Role.MANAGER)
+def max(staff: Callable[..., Any]) -> Any:
+    """Max, a manager."""
+    return staff("max", "manager")
 
 
 @pytest.fixture
-def amy(make_user: Callable[..., User]) -> User:
-    """The agent."""
-    return make_user("amy", Role.AGENT)
+def amy(staff: Callable[..., Any]) -> Any:
+    """Amy, an agent."""
+    return staff("amy", "agent")
 
 
 @pytest.fixture
-def mia(make_user: Callable[..., User]) -> User:
-    """The marketer."""
-    return make_user("mia", Role.MARKETER)
+def mia(staff: Callable[..., Any]) -> Any:
+    """Mia, a marketer."""
+    return staff("mia", "marketer")
 
 
 @pytest.fixture
-def vic(make_user: Callable[..., User]) -> User:
-    """The viewer."""
-    return make_user("vic", Role.VIEWER)
+def vic(staff: Callable[..., Any]) -> Any:
+    """Vic, a viewer."""
+    return staff("vic", "viewer")
 
 
 @pytest.fixture
-def anonymous() -> Client:
-    """Nobody's browser."""
-    return Client()
+def anonymous(client: Client) -> Client:
+    """Nobody: a browser that is not signed in."""
+    return client
 
 
 @pytest.fixture
-def as_user() -> Callable[[User], Client]:
-    """A browser in which somebody is signed in: `as_user(amy).get("/inbox/")`."""
+def signed_in() -> Callable[[Any], Client]:
+    """Return a function that gives the browser of a member of staff: `signed_in(amy).get("/inbox/")`."""
 
-    def sign_in(user: User) -> Client:
+    def sign_in(user: Any) -> Client:
         client = Client()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         return client
 
     return sign_in
+
+
+# Mail
+
+
+@pytest.fixture
+def smtp_server() -> Iterator[SMTPServer]:
+    """A real SMTP server that keeps what it takes in `received`."""
+    server = SMTPServer(free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def imap_server() -> Iterator[IMAPServer]:
+    """A real IMAP server with one empty mailbox; `deliver(bytes)` puts a message in."""
+    server = IMAPServer(free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+# The browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(**find_chromium().launch_options())
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def live_rapport(live_server: Any, settings: Any) -> Iterator[LiveRapport]:
+    """Pages and the event stream on loopback, on the test database."""
+    with live_process() as port:
+        settings.LIVE_URL = f":{port}"
+        yield LiveRapport(live_server.url, port)
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Iterator[None]:
+    """A real worker on the test database."""
+    with worker_process():
+        yield
+
+
+@pytest.fixture
+def new_window(browser: Any, live_rapport: LiveRapport) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a window with cookies of its own: `new_window(amy)` is signed in."""
+    contexts = []
+
+    def open_window(user: Any = None, *, width: int = 1440, height: int = 900, theme: str = "light") -> Any:
+        context = browser.new_context(
+            base_url=live_rapport.url,
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            locale="en-US",
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        if user is not None:
+            _carry_session(context, user, live_rapport.url)
+        return context.new_page()
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+def _carry_session(context: Any, user: Any, url: str) -> None:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    name = django_settings.SESSION_COOKIE_NAME
+    context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
+
+
+@pytest.fixture
+def page(new_window: Callable[..., Any]) -> Any:
+    """A window in which nobody is signed in."""
+    return new_window()
