@@ -28,6 +28,8 @@ class Holding:
     customer_field: str
     home_field: str = ""
     on_merge: str = "follow"
+    seen_field: str = ""
+    """The time at which a row shows that the customer was there; "" where it does not."""
     export: Callable[[Sequence[int]], Sequence[dict[str, Any]]] | None = None
     erase: Callable[[Sequence[int]], int] | None = None
 

@@ -5,3 +5,9 @@ from django.apps import AppConfig
 
 class CrmConfig(AppConfig):
     name = "crm"
+
+    def ready(self) -> None:
+        from crm import holdings, imports
+
+        holdings.register()
+        imports.register_importer()

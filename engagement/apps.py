@@ -1,7 +1,13 @@
-"""Engagement."""
+"""Conversations: what is said."""
 
 from django.apps import AppConfig
 
 
 class EngagementConfig(AppConfig):
     name = "engagement"
+
+    def ready(self) -> None:
+        from engagement import holdings, imports
+
+        holdings.register()
+        imports.register_importer()

@@ -1,0 +1,115 @@
+"""Stores a page of events: set-based, idempotent, in whatever order they come.
+
+The number of statements does not depend on the number of events. Order of locks: identities (FOR SHARE, so
+that no merge happens in between), threads by id, conversations by id, customers by id, days. Two workers
+that meet wait for each other on a unique key or a thread; should they still lock each other out,
+PostgreSQL ends one of them and `ingest` tries that page once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from core.models import Workspace
+from engagement.channels.base import Change, Event
+from engagement.ingest import changes, store
+from engagement.ingest.prepare import Prepared, Rejected, prepare
+from engagement.models import ChannelAccount
+
+HISTORY = timedelta(days=14)
+"""Conversations imported as history whose last line is older than this arrive resolved, not as work."""
+
+
+class Outcome(StrEnum):
+    STORED = "stored"
+    REPEATED = "repeated"
+    CHANGED = "changed"
+    PENDING = "pending"
+    REJECTED = "rejected"
+
+
+@dataclass
+class IngestResult:
+    """What became of each item, in the order they were given; reasons stand beside rejected ones."""
+
+    outcomes: list[Outcome]
+    reasons: dict[int, str] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    """Interaction id by external id, of those stored now."""
+    conversations: list[int] = field(default_factory=list)
+
+    def count(self, outcome: Outcome) -> int:
+        return self.outcomes.count(outcome)
+
+
+def ingest(
+    account: ChannelAccount, items: Sequence[Event | Change], *, read_text: bool = True, live: bool = True
+) -> IngestResult:
+    """Store one page of one account; bad items are answered one by one and the others go in.
+
+    `live=False` is history (an import): nobody is notified, and old conversations arrive resolved.
+    Runs in the caller's transaction where there is one, so that a pull saves its cursor with its page.
+    """
+    attempts = 1 if connection.in_atomic_block else 2
+    while True:
+        attempts -= 1
+        try:
+            with transaction.atomic():
+                return _ingest(account, items, read_text=read_text, live=live)
+        except OperationalError as error:
+            if attempts == 0 or getattr(error.__cause__, "pgcode", "") != "40P01":
+                raise
+
+
+def _ingest(
+    account: ChannelAccount, items: Sequence[Event | Change], *, read_text: bool, live: bool
+) -> IngestResult:
+    result = IngestResult(outcomes=[Outcome.REPEATED] * len(items))
+    prepared = _prepare_all(account, items, result)
+    _drop_known(account, prepared)
+    if prepared:
+        written = store.store_page(account, list(prepared.values()), read_text=read_text, live=live)
+        result.ids, result.conversations = written.ids, written.conversations
+        for position, one in prepared.items():
+            if one.event.external_id in written.ids:
+                result.outcomes[position] = Outcome.STORED
+    waiting = [(position, item) for position, item in enumerate(items) if isinstance(item, Change)]
+    if waiting:
+        for position, applied in changes.apply(account, waiting, read_text=read_text).items():
+            result.outcomes[position] = Outcome.CHANGED if applied else Outcome.PENDING
+    store.count_received(account, result.outcomes)
+    return result
+
+
+def _prepare_all(
+    account: ChannelAccount, items: Sequence[Event | Change], result: IngestResult
+) -> dict[int, Prepared]:
+    """Clean events by position; of two with one id the first is kept."""
+    now, country = timezone.now(), Workspace.current().country
+    found: dict[int, Prepared] = {}
+    seen: set[str] = set()
+    for position, item in enumerate(items):
+        if isinstance(item, Change):
+            continue
+        try:
+            one = prepare(account, item, country=country, now=now)
+        except Rejected as error:
+            result.outcomes[position] = Outcome.REJECTED
+            result.reasons[position] = str(error)
+            continue
+        if one.event.external_id not in seen:
+            seen.add(one.event.external_id)
+            found[position] = one
+    return found
+
+
+def _drop_known(account: ChannelAccount, prepared: dict[int, Prepared]) -> None:
+    known = store.known(account, [one.event.external_id for one in prepared.values()])
+    for position in [p for p, one in prepared.items() if one.event.external_id in known]:
+        del prepared[position]

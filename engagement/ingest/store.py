@@ -1,0 +1,245 @@
+"""Writes one page of prepared events, a fixed number of statements whatever its size."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from core import sql
+from core.events import Happening, emit_many
+from core.models import Workspace
+from crm.identities import IdentityKey
+from engagement.channels import connector
+from engagement.channels.base import Event
+from engagement.ingest import extras
+from engagement.ingest.grouping import Group, group_threads
+from engagement.ingest.prepare import Prepared, author_rows
+from engagement.models import ChannelAccount, ConversationEvent
+from engagement.reading import UNREAD, Reading, read_texts
+
+APP = "engagement"
+
+
+@dataclass
+class Written:
+    """What a page left behind."""
+
+    ids: dict[str, int] = field(default_factory=dict)
+    conversations: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """An identity under lock, and the customer it belongs to at this moment."""
+
+    identity_id: int
+    customer_id: int
+    home_customer_id: int
+
+
+def known(account: ChannelAccount, external_ids: Sequence[str]) -> set[str]:
+    if not external_ids:
+        return set()
+    found = sql.rows(APP, "known_interactions", {"account": account.pk, "external_ids": list(external_ids)})
+    return {row["external_id"] for row in found}
+
+
+def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: bool, live: bool) -> Written:
+    """Insert the page and everything that follows from it, in the caller's transaction."""
+    owners = _store_people(account, page)
+    posts = extras.store_posts(account, page)
+    for one in page:
+        if one.event.post:
+            one.post_id = posts[one.event.post.external_id]
+    _place_in_conversations(account, page)
+    readings = _read(page) if read_text else [UNREAD] * len(page)
+    written = _insert(account, page, owners, readings)
+    extras.store_extras(page, written.ids, owners)
+    extras.apply_pending(account, list(written.ids))
+    changed = _refresh(account, written, live=live)
+    _touch(account, page, written, owners, changed)
+    _tell(changed, written, live=live)
+    return written
+
+
+def _store_people(account: ChannelAccount, page: Sequence[Prepared]) -> dict[IdentityKey, Owner]:
+    authors = author_rows(page)
+    sql.run(APP, "store_identities", {"authors": json.dumps(authors), "source": account.connector})
+    found = sql.rows(APP, "lock_identities", {"keys": json.dumps(authors)})
+    return {
+        IdentityKey(row["network"], row["issuer"], row["external_id"]): Owner(
+            row["id"], row["customer_id"], row["home_customer_id"]
+        )
+        for row in found
+    }
+
+
+def _place_in_conversations(account: ChannelAccount, page: Sequence[Prepared]) -> None:
+    keys = sorted({key for one in page for key in one.event.thread_keys})
+    sql.run(APP, "store_threads", {"account": account.pk, "keys": keys})
+    threads = sql.rows(APP, "lock_threads", {"account": account.pk, "keys": keys})
+    groups = group_threads(page, threads)
+    new = [group for group in groups if group.conversation_id is None]
+    made = sql.rows(
+        APP,
+        "store_conversations",
+        {
+            "account": account.pk,
+            "team": account.team_id,
+            "conversations": json.dumps([_opening(number, group) for number, group in enumerate(new)]),
+        },
+    )
+    for row in made:
+        new[row["number"]].conversation_id = row["id"]
+    pairs = [
+        {"thread_id": thread, "conversation_id": group.conversation_id}
+        for group in groups
+        for thread in group.thread_ids
+    ]
+    sql.run(APP, "point_threads", {"pairs": json.dumps(pairs)})
+    for group in groups:
+        for one in group.events:
+            one.conversation_id = group.conversation_id
+
+
+def _opening(number: int, group: Group) -> dict[str, Any]:
+    first = min(group.events, key=lambda one: (one.event.occurred_at, one.event.external_id))
+    return {
+        "number": number,
+        "subject": first.event.subject,
+        "is_public": first.event.public,
+        "post_id": first.post_id,
+        "at": first.event.occurred_at.isoformat(),
+    }
+
+
+def _read(page: Sequence[Prepared]) -> list[Reading]:
+    """Only what customers wrote is read; our own words say nothing about them."""
+    inbound = [one.event.direction == "inbound" for one in page]
+    texts = [one.event.text for one, is_inbound in zip(page, inbound, strict=True) if is_inbound]
+    readings = iter(read_texts(texts, languages=Workspace.current().languages))
+    return [next(readings) if is_inbound else UNREAD for is_inbound in inbound]
+
+
+def _insert(
+    account: ChannelAccount,
+    page: Sequence[Prepared],
+    owners: dict[IdentityKey, Owner],
+    readings: Sequence[Reading],
+) -> Written:
+    values = [_row(one, owners, reading) for one, reading in zip(page, readings, strict=True)]
+    found = sql.rows(
+        APP,
+        "store_interactions",
+        {"account": account.pk, "team": account.team_id, "interactions": json.dumps(values)},
+    )
+    return Written(
+        ids={row["external_id"]: row["id"] for row in found},
+        conversations=sorted({row["conversation_id"] for row in found}),
+    )
+
+
+def _row(one: Prepared, owners: dict[IdentityKey, Owner], reading: Reading) -> dict[str, Any]:
+    event: Event = one.event
+    owner = owners[one.author] if one.author else None
+    return {
+        "external_id": event.external_id,
+        "conversation_id": one.conversation_id,
+        "identity_id": owner and owner.identity_id,
+        "home_customer_id": owner and owner.home_customer_id,
+        "customer_id": owner and owner.customer_id,
+        "staff_name": event.staff_name,
+        "kind": event.kind,
+        "direction": event.direction,
+        "is_public": event.public,
+        "is_automatic": event.is_automatic,
+        "occurred_at": event.occurred_at.isoformat(),
+        "subject": event.subject,
+        "text": event.text,
+        "rating": event.rating,
+        "in_reply_to": event.in_reply_to,
+        "post_id": one.post_id,
+        "object_key": event.object_key,
+        "language": reading.language,
+        "sentiment": reading.sentiment,
+        "reason": reading.reason,
+        "topics": list(reading.topics),
+        "reader": reading.version,
+    }
+
+
+def _refresh(account: ChannelAccount, written: Written, *, live: bool) -> list[dict[str, Any]]:
+    from engagement.ingest.door import HISTORY
+
+    hours = connector(account.connector).reply_window_hours
+    changed = sql.rows(
+        APP,
+        "refresh_conversations",
+        {
+            "ids": list(written.ids.values()),
+            "window": f"{hours} hours" if hours else None,
+            "history_before": None if live else timezone.now() - HISTORY,
+        },
+    )
+    reopened = [row for row in changed if row["reopened"]]
+    if reopened:
+        ConversationEvent.objects.bulk_create(
+            ConversationEvent(conversation_id=row["id"], team_id=row["team_id"], type="reopened")
+            for row in reopened
+        )
+    return changed
+
+
+def _touch(
+    account: ChannelAccount,
+    page: Sequence[Prepared],
+    written: Written,
+    owners: dict[IdentityKey, Owner],
+    changed: Sequence[dict[str, Any]],
+) -> None:
+    seen = [
+        {
+            "customer_id": owners[one.author].customer_id,
+            "at": one.event.occurred_at.isoformat(),
+            "inbound": True,
+        }
+        for one in page
+        if one.author and one.event.external_id in written.ids
+    ]
+    seen += [{"customer_id": row["customer_id"]} for row in changed if row["customer_id"]]
+    sql.run(APP, "touch_customers", {"seen": json.dumps(seen)})
+    moments = [one.event.occurred_at for one in page if one.event.external_id in written.ids]
+    zone = Workspace.current().zone
+    sql.run(APP, "mark_dirty_days", {"account": account.pk, "moments": moments, "zone": zone})
+
+
+def _tell(changed: Sequence[dict[str, Any]], written: Written, *, live: bool) -> None:
+    """One event a conversation: the change feed always, the live stream only for what is news."""
+    emit_many(
+        [
+            Happening(
+                "conversation.changed",
+                {"conversation": row["id"], "customer": row["customer_id"], "new": row["n"]},
+                (f"team:{row['team_id']}", f"conversation:{row['id']}") if live else (),
+            )
+            for row in changed
+        ]
+    )
+
+
+def count_received(account: ChannelAccount, outcomes: Sequence[str]) -> None:
+    """Every item that came is accounted for on the account, in the transaction that stored it."""
+    counted = Counter(str(outcome) for outcome in outcomes)
+    ChannelAccount.objects.filter(pk=account.pk).update(
+        received=F("received") + len(outcomes),
+        stored=F("stored") + counted["stored"],
+        repeated=F("repeated") + counted["repeated"],
+        parked=F("parked") + counted["rejected"],
+        last_in_at=timezone.now(),
+    )
