@@ -17,7 +17,7 @@ local days before it; "more than 90 days ago" is what lies before those.
 from core.conditions.compiling import Context, Sql, compile, counting, from_clause, matching
 from core.conditions.describing import describe
 from core.conditions.explaining import Explained, explain, why
-from core.conditions.fields import Dimension, EventSource, Field, FieldSet, define, fieldset
+from core.conditions.fields import Dimension, EventSource, Field, FieldSet, define, fieldset, fieldsets
 from core.conditions.operators import FieldType
 from core.conditions.parsing import RuleError, RuleInvalid, parse
 from core.conditions.tree import (
@@ -56,6 +56,7 @@ __all__ = [
     "describe",
     "explain",
     "fieldset",
+    "fieldsets",
     "from_clause",
     "leaves",
     "matching",

@@ -178,6 +178,11 @@ def fieldset(name: str) -> FieldSet:
         raise ImproperlyConfigured(f"No field set is called {name}. Known: {', '.join(_sets)}.") from None
 
 
+def fieldsets() -> list[FieldSet]:
+    """Every field set that an app has defined."""
+    return list(_sets.values())
+
+
 class Choosing:
     """Reads each list of choices at most once; lists that come from the database are asked late."""
 
