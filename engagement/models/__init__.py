@@ -1,6 +1,7 @@
 """What is said: accounts, threads, conversations, interactions, and what goes out."""
 
 from engagement.models.account import ChannelAccount, Health, PendingChange, Post, RawEvent, RawState
+from engagement.models.chat import ChatLine, ChatTicket, ChatVisitor
 from engagement.models.conversation import (
     Conversation,
     ConversationEvent,
@@ -11,13 +12,15 @@ from engagement.models.conversation import (
     Thread,
 )
 from engagement.models.delivery import ContactLedger, Delivery, DeliveryState
-from engagement.models.desk import CannedReply, ChatVisitor, Draft, MailContent, Mention, ReadMark
+from engagement.models.desk import CannedReply, Draft, MailContent, Mention, ReadMark
 from engagement.models.interaction import Attachment, DirtyDay, Interaction
 
 __all__ = [
     "Attachment",
     "CannedReply",
     "ChannelAccount",
+    "ChatLine",
+    "ChatTicket",
     "ChatVisitor",
     "ContactLedger",
     "Conversation",

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from engagement.models.account import ChannelAccount
 from engagement.models.conversation import Conversation
 from engagement.models.interaction import Interaction
 
@@ -98,22 +97,3 @@ class MailContent(models.Model):
 
     def __str__(self) -> str:
         return f"mail of {self.interaction_id}"
-
-
-class ChatVisitor(models.Model):
-    """One browser on a site with our chat; its token is kept hashed."""
-
-    account = models.ForeignKey(ChannelAccount, on_delete=models.CASCADE, related_name="+")
-    identity = models.ForeignKey("crm.Identity", null=True, on_delete=models.CASCADE, related_name="+")
-    visitor_id = models.UUIDField()
-    token_hash = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    seen_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "visitor_id"], name="engagement_chatvisitor_unique"),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.visitor_id)
