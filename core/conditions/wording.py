@@ -13,7 +13,7 @@ NUMBERS = {
     "gte": "at least {}",
     "lte": "at most {}",
     "gt": "more than {}",
-    "lt": "fewer than {}",
+    "lt": "less than {}",
     "eq": "exactly {}",
     "neq": "other than {}",
     "between": "between {} and {}",
@@ -121,9 +121,8 @@ class Wording:
 
     def _amounts(self, leaf: Condition) -> list[str]:
         unit = leaf.field.unit_now()
-        return [
-            f"{number_words(v)} {unit}".strip() for v in _many(leaf.value) if isinstance(v, Decimal | int)
-        ]
+        beside = unit if unit in ("", "%") else f" {unit}"
+        return [number_words(v) + beside for v in _many(leaf.value)]
 
     def _labels(self, item: Field | Dimension, values: Any) -> list[str]:
         return [self.choosing.label(item, value) for value in _many(values)]

@@ -54,6 +54,7 @@ def customers() -> FieldSet:
             group="Purchases",
             phrase="who last ordered {}",
         ),
+        Field("share", "Share in public", FieldType.NUMBER, "c.share", unit="%"),
         Field("name", "Name", FieldType.TEXT, "c.name", nullable=False),
         Field(
             "country", "Country", FieldType.CHOICE, "c.country", choices=[("de", "Germany"), ("fr", "France")]
@@ -308,6 +309,7 @@ REFUSED = {"field": "consent", "op": "refused", "value": {"purpose": "ads", "cha
             "Customers whose country is not Germany or France.",
         ),
         ({"field": "country", "op": "unknown"}, "Customers whose country is unknown."),
+        ({"field": "share", "op": "lt", "value": 50}, "Customers whose share in public is less than 50%."),
         ({"field": "vip", "op": "no"}, "Customers whose “VIP” is no."),
         (
             {"field": "birthday", "op": "in_next_days", "value": 1},
