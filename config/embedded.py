@@ -22,6 +22,8 @@ from config.postgres import Postgres
 from config.processes import StartError
 from config.valkey import Valkey
 
+ADDRESSES = ("DATABASE_URL", "REDIS_URL")
+
 
 class Lock:
     """Held as long as somebody runs servers on this `var/`; the kernel frees it when he dies."""
@@ -99,21 +101,38 @@ class Servers:
 
 @contextlib.contextmanager
 def running(*, connections: int = 60, throwaway: bool = False) -> Iterator[dict[str, str]]:
-    """Give the addresses of servers: those that run on this `var/`, or else ones for this block only."""
-    try:
-        lock = Lock()
-        lock.__enter__()
-    except StartError:
-        if throwaway or not read_servers():
-            raise
-        yield read_servers()
+    """Run servers for this block, alone on this `var/`, and give all addresses."""
+    with Lock():
+        servers = Servers(connections=connections, throwaway=throwaway)
+        try:
+            yield {**given_addresses(), **servers.start()}
+        finally:
+            servers.stop()
+
+
+@contextlib.contextmanager
+def reached(*, connections: int) -> Iterator[dict[str, str]]:
+    """Give the addresses of servers that run, or else run them for this block."""
+    found = {**read_servers(), **given_addresses()}
+    if len(found) == len(ADDRESSES) and (len(given_addresses()) == len(ADDRESSES) or lock_is_held()):
+        yield found
         return
-    servers = Servers(connections=connections, throwaway=throwaway)
+    with running(connections=connections) as addresses:
+        yield addresses
+
+
+def given_addresses() -> dict[str, str]:
+    """Return the addresses that the environment names."""
+    return {name: os.environ[name] for name in ADDRESSES if os.environ.get(name)}
+
+
+def lock_is_held() -> bool:
+    """Tell whether somebody runs servers on this `var/`."""
     try:
-        yield servers.start()
-    finally:
-        servers.stop()
-        lock.__exit__(None, None, None)
+        with Lock():
+            return False
+    except StartError:
+        return True
 
 
 def main() -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 OWNER_ONLY = 0o600
+FERNET_BYTES = 32
 
 
 def var_dir() -> Path:
@@ -38,7 +39,15 @@ def new_token() -> str:
 
 def new_fernet_key() -> str:
     """Return a random key in the form that Fernet wants."""
-    return urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return urlsafe_b64encode(secrets.token_bytes(FERNET_BYTES)).decode()
+
+
+def is_fernet_key(value: str) -> bool:
+    """Tell whether Fernet will take it."""
+    try:
+        return len(urlsafe_b64decode(value)) == FERNET_BYTES
+    except ValueError:
+        return False
 
 
 def secret(name: str, make: Callable[[], str] = new_token) -> str:

@@ -63,6 +63,7 @@ class Postgres:
             shutil.rmtree(self.data, ignore_errors=True)
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
+        self._check_version()
         self.socket_folder = self._make_socket_folder()
         self.process = processes.start(
             [str(self.binaries / "postgres"), "-D", str(self.data), *self._options()],
@@ -108,6 +109,16 @@ class Postgres:
         finally:
             password_file.unlink()
         draft.rename(self.data)
+
+    def _check_version(self) -> None:
+        """Refuse data of another major version, which the server could not read."""
+        made_by = (self.data / "PG_VERSION").read_text().strip()
+        ours = _version().partition(".")[0]
+        if made_by != ours:
+            raise StartError(
+                f"{self.data} was made by PostgreSQL {made_by}, this version brings {ours}: with the version "
+                "before, `make backup`; move the folder away; with this one, `make restore`."
+            )
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config.logs import logging_settings
-from config.places import BASE_DIR, new_fernet_key, read_servers, secret, var_dir
+from config.places import BASE_DIR, is_fernet_key, new_fernet_key, read_servers, secret, var_dir
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
@@ -56,6 +56,9 @@ SECRET_KEY = env("SECRET_KEY", default="") or secret("secret_key")
 RAPPORT_KEY = env("RAPPORT_KEY", default="") or secret("rapport_key", new_fernet_key)
 # Earlier keys that may still read what they encrypted; what is saved again takes RAPPORT_KEY.
 RAPPORT_OLD_KEYS = env.list("RAPPORT_OLD_KEYS", default=[])
+for _key in (RAPPORT_KEY, *RAPPORT_OLD_KEYS):
+    if not is_fernet_key(_key):
+        raise ImproperlyConfigured("RAPPORT_KEY must be 32 random bytes in url-safe base64, a Fernet key.")
 # Hosts, addresses or networks inside our own network that users may connect to, such as a mail server.
 RAPPORT_ALLOW_PRIVATE_HOSTS = env.list("RAPPORT_ALLOW_PRIVATE_HOSTS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_public.hostname, "localhost", "127.0.0.1", "[::1]"])

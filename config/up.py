@@ -22,9 +22,9 @@ from django.conf import settings
 from config import processes
 from config.embedded import Lock, Servers
 from config.places import BASE_DIR, var_dir
+from config.prepare import prepare
 from config.processes import StartError
 from config.programs import beat_command, live_command, web_command, worker_commands
-from config.static import collect_static, remember_static
 from config.supervisor import WORKER_STEPS, GaveUpError, Program, Supervisor
 
 LIVE_PORTS = 20
@@ -71,7 +71,7 @@ class Installation:
             self.servers = Servers(connections=settings.DATABASE_CONNECTIONS + 20)
             env = self._environment(self.servers.start(), live_port)
             check_data(env)
-            self._prepare(env)
+            prepare(env)
             self.supervisor = Supervisor(self._programs(env, live_port))
             self.supervisor.start()
             self._tend(env)
@@ -96,21 +96,6 @@ class Installation:
             "LIVE_URL": os.environ.get("LIVE_URL") or f":{live_port}",
             "PYTHONUNBUFFERED": "1",
         }
-
-    def _prepare(self, env: Mapping[str, str]) -> None:
-        """Bring the database and the static files to this version."""
-        collect = collect_static(env)
-        migrate = self._command("migrate", env, "migrate", "--noinput")
-        for name, process in (("migrate", migrate), ("collectstatic", collect)):
-            if process and process.wait():
-                log = self.log_dir / f"{name}.log"
-                raise StartError(f"{name} failed, the last lines of {log}:\n{processes.last_lines(log, 5)}")
-        remember_static()
-
-    def _command(self, name: str, env: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-        return processes.start(
-            [sys.executable, MANAGE, *arguments], log=self.log_dir / f"{name}.log", env=env
-        )
 
     def _programs(self, env: Mapping[str, str], live_port: int) -> list[Program]:
         """List what is kept running, in the order in which it is started."""
