@@ -43,6 +43,9 @@ class EncryptedJSONField(models.BinaryField):
 
     description = "JSON, encrypted at rest"
     descriptor_class = _Hiding
+    # What django-stubs takes the attribute for: a dict goes in and comes out, not bytes.
+    _pyi_private_set_type: dict[str, Any]
+    _pyi_private_get_type: dict[str, Any]  # type: ignore[assignment]
 
     def get_prep_value(self, value: Any) -> Any:
         if value is None:
