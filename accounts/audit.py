@@ -11,12 +11,14 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEntry
 from core.paging import Sort, desc
 
 SORTS = {"-at": Sort(desc("at"))}
 EXPORT_LIMIT = 100_000
+KINDS = {"apikey": _("API key")}
 _VERBS_SQL = (Path(__file__).parent / "sql" / "audit_verbs.sql").read_text()
 
 
@@ -50,7 +52,9 @@ def known_verbs() -> list[str]:
 
 def verb_label(verb: str) -> str:
     """`staff.role_changed` as people read it: Staff role changed."""
-    return verb.replace(".", " ").replace("_", " ").capitalize()
+    kind, _dot, happened = verb.partition(".")
+    named = KINDS.get(kind) or kind.replace("_", " ").capitalize()
+    return f"{named} {happened.replace('_', ' ')}".strip()
 
 
 class _Line:

@@ -71,7 +71,7 @@ class APIKeyAuthentication(BaseAuthentication):
         return 'Bearer realm="api"'
 
 
-class APIKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class APIKeyScheme(OpenApiAuthenticationExtension):
     """How the API description names this way in."""
 
     target_class = "accounts.authentication.APIKeyAuthentication"

@@ -175,8 +175,8 @@ class StaffForm(forms.Form):
     )
 
     def __init__(self, *args: Any, user: User, by: User, **kwargs: Any) -> None:
-        initial = {"role": user.role, "teams": user.teams.all()}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs)
+        self.initial = {"role": user.role, "teams": user.teams.all()}
         if not can(by, "staff.manage"):
             self.fields["role"].disabled = True
             self.fields["role"].help_text = _("Only an admin changes roles.")
@@ -207,7 +207,7 @@ class APIKeyForm(forms.Form):
         self.fields["scopes"].choices = [(verb, LABELS[verb]) for verb in SCOPES if can(by, verb)]  # type: ignore[attr-defined]
 
 
-class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+class ProfileForm(forms.ModelForm):
     """One's own name, zone, language, look and color."""
 
     zone = forms.ChoiceField(label=_("Time zone"), required=False)
@@ -230,7 +230,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["language"].choices = settings.LANGUAGES  # type: ignore[attr-defined]
 
 
-class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]
+class WorkspaceForm(forms.ModelForm):
     """What the whole installation is called, and how it counts days and money."""
 
     zone = forms.ChoiceField(

@@ -52,6 +52,10 @@ def _me(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
+def _wants_fragment(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))
+
+
 def _status(form: Form) -> int:
     """422 for a form that came back, so that htmx and tests can tell it from a fresh one."""
     return 422 if form.is_bound else 200
@@ -167,7 +171,7 @@ def theme_set(request: HttpRequest) -> HttpResponse:
     theme = request.POST.get("theme")
     if theme not in Theme.values:
         return HttpResponse(status=400)
-    User.objects.filter(pk=request.user.pk).update(theme=theme)
+    User.objects.filter(pk=_me(request).pk).update(theme=theme)
     return HttpResponse(status=204)
 
 
@@ -210,7 +214,7 @@ def staff_list(request: HttpRequest) -> HttpResponse:
         "q": text, "role": role, "closed": closed,
         "matrix": [(LABELS[verb], [role in held for role in Role]) for verb, held in ROLES_BY_VERB.items()],
     }  # fmt: skip
-    template = "accounts/_staff_rows.html" if request.htmx else "accounts/staff_list.html"
+    template = "accounts/_staff_rows.html" if _wants_fragment(request) else "accounts/staff_list.html"
     return render(request, template, context)
 
 
@@ -317,7 +321,7 @@ def team_create(request: HttpRequest) -> HttpResponse:
         try:
             team = services.create_team(**form.cleaned_data, by=_me(request))
         except ValidationError as error:
-            form.add_error("name", error.messages)  # type: ignore[arg-type]
+            form.add_error("name", error.messages)
         else:
             messages.success(request, _("Team “%(name)s” is there.") % {"name": team.name})
             return redirect("accounts:team-list")
@@ -333,7 +337,7 @@ def team_edit(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             services.change_team(team=team, **form.cleaned_data, by=_me(request))
         except ValidationError as error:
-            form.add_error("name", error.messages)  # type: ignore[arg-type]
+            form.add_error("name", error.messages)
         else:
             messages.success(request, _("Team “%(name)s” is saved.") % {"name": team.name})
             return redirect("accounts:team-list")
@@ -405,7 +409,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
         "verbs": [(verb, audit.verb_label(verb)) for verb in audit.known_verbs()],
         "page": page_for(request, audit.entries(wanted), sorts=audit.SORTS, default="-at"),
     }
-    template = "accounts/_audit_rows.html" if request.htmx else "accounts/audit_list.html"
+    template = "accounts/_audit_rows.html" if _wants_fragment(request) else "accounts/audit_list.html"
     return render(request, template, context)
 
 

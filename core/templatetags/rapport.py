@@ -176,19 +176,28 @@ def query_with(context: Context, **changes: Any) -> str:
 
 @register.inclusion_tag("core/_form_field.html")
 def field(
-    bound: BoundField, *, label: str = "", hide_label: bool = False, suffix: str = ""
+    bound: BoundField,
+    *,
+    label: str = "",
+    hide_label: bool = False,
+    suffix: str = "",
+    placeholder: str | None = None,
 ) -> dict[str, Any]:
     """{% field form.name %}: label, input, help and errors, tied together for screen readers."""
     widget = bound.field.widget
     described = [f"{bound.auto_id}-error"] if bound.errors else []
     if bound.help_text:
         described.append(f"{bound.auto_id}-help")
-    attrs = {"class": _classes(bound)}
+    attrs: dict[str, str | bool] = {"class": _classes(bound)}
+    if placeholder is not None:
+        attrs["placeholder"] = placeholder
     if described:
         attrs["aria-describedby"] = " ".join(described)
     if bound.errors:
         attrs["aria-invalid"] = "true"
     is_group = isinstance(widget, CheckboxSelectMultiple | RadioSelect)
+    if is_group:
+        widget.attrs["class"] = "form-check-input"
     return {
         "field": bound,
         "control": "" if is_group else bound.as_widget(attrs=attrs),

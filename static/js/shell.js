@@ -88,3 +88,9 @@ document.addEventListener("input", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();
 });
+
+/* Tabs that scroll sideways begin where the reader is. */
+document.querySelectorAll(".r-side [aria-current], .r-tabs [aria-current]").forEach((tab) => {
+  const strip = tab.parentElement;
+  strip.scrollLeft = tab.offsetLeft - strip.offsetLeft - (strip.clientWidth - tab.clientWidth) / 2;
+});
