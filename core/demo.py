@@ -20,10 +20,13 @@ class DemoIsPresent(Exception):
     """Real data would mix with the demo."""
 
     def __init__(self) -> None:
-        super().__init__("This workspace holds demo data. Remove the demo first; real and made-up customers never mix.")
+        super().__init__(
+            "This workspace holds demo data. Remove the demo first; real and made-up customers never mix."
+        )
 
 
 def is_demo() -> bool:
+    """Whether the customers here are made up."""
     return Workspace.current().demo_since is not None
 
 

@@ -34,7 +34,8 @@ class ImportCommand(BaseCommand):
         job = start_job(self.kind, title, input=self.input_of(path, options), enqueue=False)
         ended = run_job(job.pk)
         if ended is None or ended.state != JobState.DONE:
-            raise CommandError(ended.error if ended else "Another process took the import over; see the jobs page.")
+            taken = "Another process took the import over; see the jobs page."
+            raise CommandError(ended.error if ended else taken)
         self.stdout.write(report(ended.result))
 
     def input_of(self, path: Path, options: dict[str, Any]) -> dict[str, Any]:

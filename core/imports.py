@@ -1,7 +1,7 @@
 """Files come in as jobs: page by page, with the place to go on saved in the transaction of each page.
 
-An app registers how it stores one page of one kind of file. A killed import goes on where it stood, a row that
-cannot be stored is listed with its number and reason, and the good rows around it are in.
+An app registers how it stores one page of one kind of file. A killed import goes on where it stood, a row
+that cannot be stored is listed with its number and reason, and the good rows around it are in.
 """
 
 from __future__ import annotations
@@ -51,12 +51,13 @@ importers: dict[str, Importer] = {}
 
 
 def register(importer: Importer) -> None:
+    """Make a kind of file known, and its job runner with it."""
     importers[importer.kind] = importer
     register_runner(importer.kind, lambda progress: run_import(importer, progress))
 
 
 def run_import(importer: Importer, progress: Progress) -> dict[str, Any]:
-    """Run or go on with one import job; its input names the file. Raises JobFailed for a file that is no such file."""
+    """Run or go on with one import job; its input names the file. Raises JobFailed for a wrong file."""
     path = Path(progress.job.input["path"])
     state = progress.job.cursor or {"row": 0, "counts": {}, "rejected": []}
     try:
@@ -105,4 +106,3 @@ def report(result: dict[str, Any]) -> str:
     if more > 0:
         lines.append(f"  and {more:,} more rejected rows")
     return "\n".join(lines)
-

@@ -56,7 +56,13 @@ def register_runner(kind: str, runner: Runner) -> None:
 
 
 def start_job(
-    kind: str, title: str, *, input: dict[str, Any] | None = None, by: Any = None, exclusive: str = "", enqueue: bool = True
+    kind: str,
+    title: str,
+    *,
+    input: dict[str, Any] | None = None,
+    by: Any = None,
+    exclusive: str = "",
+    enqueue: bool = True,
 ) -> Job:
     """Write a queued job and hand it to a worker on commit. Raises JobIsOpen where `exclusive` is taken."""
     try:
@@ -82,13 +88,13 @@ def _enqueue(job_id: UUID) -> None:
     run_job_task.delay(str(job_id))
 
 
-def owner_name() -> str:
+def _owner_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
 
 
 def claim(job_id: UUID | str) -> tuple[Job, str] | None:
     """Take the lease of an open job that nobody holds; None when it is taken, ended or parked."""
-    owner = owner_name()
+    owner = _owner_name()
     with transaction.atomic():
         free = Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now())
         job = (
@@ -157,7 +163,9 @@ def _kept_lease(job: Job, owner: str) -> Iterator[None]:
         thread.join()
 
 
-def _finish(job: Job, owner: str, state: str, *, error: str = "", result: dict[str, Any] | None = None) -> None:
+def _finish(
+    job: Job, owner: str, state: str, *, error: str = "", result: dict[str, Any] | None = None
+) -> None:
     with transaction.atomic():
         Job.objects.filter(pk=job.pk, lease_owner=owner).update(
             state=state, error=error, result=result or {}, finished_at=timezone.now(), lease_until=None
@@ -179,7 +187,7 @@ class Progress:
         self._beaten = 0.0
 
     def beat(self, done: int | None = None, total: int | None = None, *, phase: str | None = None) -> None:
-        """Renew the lease and say how far the work is; written at most once a second, unless the phase changes."""
+        """Renew the lease and say how far the work is; at most once a second, unless the phase changes."""
         now = time.monotonic()
         if phase is None and now - self._beaten < BEAT_SECONDS:
             return
@@ -202,7 +210,8 @@ class Progress:
         self._write(cursor=cursor, deaths=0, lease_until=timezone.now() + LEASE, **counts)
 
     def _write(self, **changes: Any) -> None:
-        written = Job.objects.filter(pk=self.job.pk, lease_owner=self.owner, state=JobState.RUNNING).update(**changes)
+        held = Job.objects.filter(pk=self.job.pk, lease_owner=self.owner, state=JobState.RUNNING)
+        written = held.update(**changes)
         if not written:
             raise LeaseLost
 
@@ -224,7 +233,8 @@ def sweep() -> int:
     """Hand abandoned and never-taken jobs to workers again; how many."""
     before = timezone.now() - timedelta(seconds=10)
     stale = Job.objects.filter(
-        Q(state=JobState.QUEUED, created_at__lt=before) | Q(state=JobState.RUNNING, lease_until__lt=timezone.now())
+        Q(state=JobState.QUEUED, created_at__lt=before)
+        | Q(state=JobState.RUNNING, lease_until__lt=timezone.now())
     ).order_by("created_at")[:20]
     found = list(stale.values_list("pk", flat=True))
     for job_id in found:

@@ -42,7 +42,7 @@ class Workspace(models.Model):
         found = cls.objects.order_by("pk").first()
         if found is not None:
             return found
-        cls.objects.bulk_create([cls()], ignore_conflicts=True)
+        Workspace.objects.bulk_create([Workspace()], ignore_conflicts=True)
         return cls.objects.get()
 
     @property
@@ -90,6 +90,8 @@ class Event(models.Model):
 
 
 class JobState(models.TextChoices):
+    """How far a job is."""
+
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
     DONE = "done", "Done"

@@ -39,6 +39,7 @@ _demo_tables: list[type[models.Model]] = []
 
 
 def register(holding: Holding) -> None:
+    """Make a table known; apps call it when they are ready."""
     _holdings[holding.model._meta.label] = holding
 
 
@@ -48,6 +49,7 @@ def register_customer_data(*models_: type[models.Model]) -> None:
 
 
 def holdings() -> list[Holding]:
+    """Every table that holds a person."""
     return list(_holdings.values())
 
 

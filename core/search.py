@@ -19,6 +19,8 @@ class Hit:
 
 @dataclass(frozen=True)
 class Group:
+    """The hits of one finder."""
+
     label: str
     hits: Sequence[Hit]
 

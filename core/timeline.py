@@ -58,6 +58,7 @@ def register(name: str, fetch: Fetch) -> None:
 
 
 def sources() -> dict[str, Fetch]:
+    """The registered sources by name."""
     return dict(_sources)
 
 

@@ -4,6 +4,8 @@ from django.apps import AppConfig
 
 
 class CrmConfig(AppConfig):
+    """Customers."""
+
     name = "crm"
 
     def ready(self) -> None:

@@ -18,6 +18,7 @@ from crm.models import (
 
 
 def register() -> None:
+    """Register every table of this app that holds a person."""
     hold(Holding(Customer, "id", on_merge="stay"))
     hold(Holding(Identity, "customer", "home_customer"))
     hold(Holding(Order, "customer", "home_customer", seen_field="placed_at"))

@@ -20,6 +20,7 @@ class BadRow(ValueError):
 
 
 def register_importer() -> None:
+    """Make this kind of file known."""
     register(Importer(KIND, "Orders", REQUIRED, store_rows, page=2000))
 
 
@@ -62,7 +63,9 @@ def order_of(values: dict[str, Any]) -> OrderIn:
         discount=_amount(values, "discount"),
         refunded=_amount(values, "refunded"),
         lines=tuple(_line(line) for line in _lines(values.get("lines"))),
-        facts={name: values[name] for name in ("language", "country", "city", "birth_year") if values.get(name)},
+        facts={
+            name: values[name] for name in ("language", "country", "city", "birth_year") if values.get(name)
+        },
     )
 
 

@@ -43,7 +43,8 @@ def move_identity(*, identity: Identity, to: Customer, by: Any = None) -> None:
             return
         _move([identity.pk], [], target.pk)
         _touch([source_id, target.pk])
-        record_audit(by=by, verb="identity.moved", target=identity, name="", detail={"from": source_id, "to": target.pk})
+        detail = {"from": source_id, "to": target.pk}
+        record_audit(by=by, verb="identity.moved", target=identity, name="", detail=detail)
         emit("identity.moved", channels=["staff"], identity=identity.pk, before=source_id, customer=target.pk)
 
 
@@ -63,7 +64,8 @@ def merge_customers(
         drop.save(update_fields=["merged_into"])
         _refresh_seen([keep.pk])
         _touch([keep.pk, drop.pk])
-        record_audit(by=by, verb="customer.merged", target=keep, name="", detail={"drop": drop.pk, "record": record.pk})
+        detail = {"drop": drop.pk, "record": record.pk}
+        record_audit(by=by, verb="customer.merged", target=keep, name="", detail=detail)
         emit("customer.merged", channels=["staff"], customer=keep.pk, merged=drop.pk, record=record.pk)
     return record
 
@@ -97,7 +99,8 @@ def undo_merge(*, record: MergeRecord, by: Any = None) -> MergeRecord:
 def _lock_customers(keep: Customer, drop: Customer) -> tuple[Customer, Customer]:
     """Both records under lock, in order of id so that two merges of one pair wait for each other."""
     ids = sorted((keep.pk, drop.pk))
-    locked = {one.pk: one for one in Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk")}
+    found = Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    locked = {one.pk: one for one in found}
     if keep.pk == drop.pk:
         raise CannotMerge("A customer cannot be merged with itself.")
     keep, drop = locked[keep.pk], locked[drop.pk]
@@ -183,7 +186,9 @@ def _refresh_seen(ids: Sequence[int]) -> None:
         if not holding.seen_field:
             continue
         owned = holding.model._default_manager.filter(**{f"{holding.customer_field}_id__in": list(ids)})
-        newest = owned.order_by().values_list(f"{holding.customer_field}_id").annotate(Max(holding.seen_field))
+        newest = (
+            owned.order_by().values_list(f"{holding.customer_field}_id").annotate(Max(holding.seen_field))
+        )
         for customer_id, at in newest:
             seen[customer_id] = max(at, seen.get(customer_id, at))
     for customer_id in ids:

@@ -19,6 +19,8 @@ from crm.querysets import CustomerQuerySet, IdentityQuerySet, OrderQuerySet
 
 
 class CustomerKind(models.TextChoices):
+    """One human being, or several under one name."""
+
     PERSON = "person", "Person"
     ORGANIZATION = "organization", "Organization"
 
@@ -148,6 +150,8 @@ class MergeRecord(models.Model):
 
 
 class OrderStatus(models.TextChoices):
+    """Whether the money came, and stayed."""
+
     PAID = "paid", "Paid"
     PENDING = "pending", "Pending"
     REFUNDED = "refunded", "Refunded"

@@ -61,6 +61,8 @@ class OrderIn:
 
 
 class OrderOutcome(StrEnum):
+    """What became of one order."""
+
     STORED = "stored"
     CHANGED = "changed"
     REPEATED = "repeated"
@@ -123,10 +125,16 @@ def _store(
         owner = owners[(row["network"], row["issuer"], row["customer_external_id"])]
         row["identity_id"], row["customer_id"] = owner["id"], owner["customer_id"]
         row["home_customer_id"] = owner["home_customer_id"]
-    parameters = {"orders": json.dumps(rows), "source": source, "currency": workspace.currency, "zone": workspace.zone}
+    parameters = {
+        "orders": json.dumps(rows),
+        "source": source,
+        "currency": workspace.currency,
+        "zone": workspace.zone,
+    }
     written = sql.rows("crm", "store_orders", parameters)
     ids = {row["external_id"]: row["id"] for row in written}
-    sql.run("crm", "store_order_lines", {"lines": json.dumps(_lines(rows, ids)), "orders": sorted(ids.values())})
+    lines = json.dumps(_lines(rows, ids))
+    sql.run("crm", "store_order_lines", {"lines": lines, "orders": sorted(ids.values())})
     sql.run("crm", "touch_buyers", {"ids": sorted(ids.values()), "zone": workspace.zone})
     if written and live:
         emit("orders.stored", source=source, orders=sorted(ids.values())[:500])

@@ -9,6 +9,8 @@ from django.db.models import Exists, OuterRef, Prefetch, Q
 
 
 class CustomerQuerySet(models.QuerySet[Any]):
+    """Customers."""
+
     def visible_to(self, user: Any) -> CustomerQuerySet:
         """All staff see all customers; what they did is filtered row by row elsewhere."""
         return self if user.is_active else self.none()
@@ -38,11 +40,15 @@ class CustomerQuerySet(models.QuerySet[Any]):
 
 
 class IdentityQuerySet(models.QuerySet[Any]):
+    """Handles, addresses and numbers."""
+
     def matching(self, text: str) -> IdentityQuerySet:
         return self.filter(handle__icontains=text.strip().lstrip("@"))
 
 
 class OrderQuerySet(models.QuerySet[Any]):
+    """Purchases."""
+
     def paid(self) -> OrderQuerySet:
         """Orders that count as purchases."""
         return self.filter(status__in=["paid", "refunded"])

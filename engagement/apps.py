@@ -4,6 +4,8 @@ from django.apps import AppConfig
 
 
 class EngagementConfig(AppConfig):
+    """Conversations."""
+
     name = "engagement"
 
     def ready(self) -> None:

@@ -28,6 +28,7 @@ from engagement.models import (
 
 
 def register() -> None:
+    """Register every table of this app that holds a person."""
     hold(Holding(Conversation, "customer", "home_customer"))
     hold(Holding(Interaction, "customer", "home_customer", seen_field="occurred_at"))
     hold(Holding(ContactLedger, "customer", "home_customer"))

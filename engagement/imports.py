@@ -23,6 +23,7 @@ class BadRow(ValueError):
 
 
 def register_importer() -> None:
+    """Make this kind of file known."""
     register(Importer(KIND, "Interactions", REQUIRED, store_rows))
 
 

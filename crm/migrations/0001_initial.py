@@ -9,236 +9,533 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('core', '0001_initial'),
+        ("core", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DirtyOrderDay',
+            name="DirtyOrderDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(unique=True)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField(unique=True)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('person', 'Person'), ('organization', 'Organization')], default='person', max_length=12)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('language', models.CharField(blank=True, max_length=8)),
-                ('country', models.CharField(blank=True, max_length=2)),
-                ('city', models.CharField(blank=True, max_length=120)),
-                ('zone', models.CharField(blank=True, max_length=64)),
-                ('birth_year', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('job', models.CharField(blank=True, max_length=120)),
-                ('company', models.CharField(blank=True, max_length=160)),
-                ('note', models.TextField(blank=True)),
-                ('stage', models.CharField(choices=[('awareness', 'Awareness'), ('consideration', 'Consideration'), ('purchase', 'Purchase'), ('retention', 'Retention'), ('advocacy', 'Advocacy')], default='awareness', max_length=14)),
-                ('profiling_refused', models.BooleanField(default=False, help_text='left out of personas and predictions')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('last_seen_at', models.DateTimeField(blank=True, help_text='last inbound interaction or order', null=True)),
-                ('merged_into', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='crm.customer')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("person", "Person"), ("organization", "Organization")],
+                        default="person",
+                        max_length=12,
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("language", models.CharField(blank=True, max_length=8)),
+                ("country", models.CharField(blank=True, max_length=2)),
+                ("city", models.CharField(blank=True, max_length=120)),
+                ("zone", models.CharField(blank=True, max_length=64)),
+                ("birth_year", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("job", models.CharField(blank=True, max_length=120)),
+                ("company", models.CharField(blank=True, max_length=160)),
+                ("note", models.TextField(blank=True)),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("awareness", "Awareness"),
+                            ("consideration", "Consideration"),
+                            ("purchase", "Purchase"),
+                            ("retention", "Retention"),
+                            ("advocacy", "Advocacy"),
+                        ],
+                        default="awareness",
+                        max_length=14,
+                    ),
+                ),
+                (
+                    "profiling_refused",
+                    models.BooleanField(default=False, help_text="left out of personas and predictions"),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "last_seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="last inbound interaction or order", null=True
+                    ),
+                ),
+                (
+                    "merged_into",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="merged",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CustomerTouch',
+            name="CustomerTouch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.customer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.customer",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ExchangeRate',
+            name="ExchangeRate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('currency', models.CharField(max_length=3)),
-                ('day', models.DateField()),
-                ('rate', models.DecimalField(decimal_places=8, max_digits=18)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("day", models.DateField()),
+                ("rate", models.DecimalField(decimal_places=8, max_digits=18)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('currency', 'day'), name='crm_exchangerate_day'), models.CheckConstraint(condition=models.Q(('rate__gt', 0)), name='crm_exchangerate_positive')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("currency", "day"), name="crm_exchangerate_day"),
+                    models.CheckConstraint(
+                        condition=models.Q(("rate__gt", 0)), name="crm_exchangerate_positive"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Identity',
+            name="Identity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('network', models.CharField(max_length=30)),
-                ('issuer', models.CharField(blank=True, default='', max_length=200)),
-                ('external_id', models.CharField(max_length=320)),
-                ('handle', models.CharField(blank=True, help_text='as people read it', max_length=320)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('verified', models.BooleanField(default=False)),
-                ('source', models.CharField(blank=True, help_text='where we have it from', max_length=60)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='identities', to='crm.customer')),
-                ('home_customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='home_identities', to='crm.customer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("network", models.CharField(max_length=30)),
+                ("issuer", models.CharField(blank=True, default="", max_length=200)),
+                ("external_id", models.CharField(max_length=320)),
+                ("handle", models.CharField(blank=True, help_text="as people read it", max_length=320)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("verified", models.BooleanField(default=False)),
+                ("source", models.CharField(blank=True, help_text="where we have it from", max_length=60)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="identities",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "home_customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="home_identities",
+                        to="crm.customer",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'identities',
+                "verbose_name_plural": "identities",
             },
         ),
         migrations.CreateModel(
-            name='Consent',
+            name="Consent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(help_text='marketing, service, profiling, calls …', max_length=40)),
-                ('given', models.BooleanField()),
-                ('whole_person', models.BooleanField(default=False)),
-                ('source', models.CharField(max_length=60)),
-                ('proof', models.TextField(blank=True)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='crm.customer')),
-                ('home_customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.customer')),
-                ('identity', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='crm.identity')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(help_text="marketing, service, profiling, calls …", max_length=40),
+                ),
+                ("given", models.BooleanField()),
+                ("whole_person", models.BooleanField(default=False)),
+                ("source", models.CharField(max_length=60)),
+                ("proof", models.TextField(blank=True)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consents",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "home_customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="crm.customer"
+                    ),
+                ),
+                (
+                    "identity",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consents",
+                        to="crm.identity",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='MergeRecord',
+            name="MergeRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tree', models.JSONField(default=list, help_text='ids of the customers whose rows moved: the dropped one and all it had absorbed')),
-                ('identities', models.JSONField(default=list, help_text='ids of the identities that moved')),
-                ('fields', models.JSONField(default=dict, help_text='{field: [value before on keep, value chosen]}')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('undone_at', models.DateTimeField(blank=True, null=True)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('drop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='merges_dropped', to='crm.customer')),
-                ('keep', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='merges_kept', to='crm.customer')),
-                ('undone_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "tree",
+                    models.JSONField(
+                        default=list,
+                        help_text="ids of the customers whose rows moved: the dropped one and all it had absorbed",
+                    ),
+                ),
+                ("identities", models.JSONField(default=list, help_text="ids of the identities that moved")),
+                (
+                    "fields",
+                    models.JSONField(default=dict, help_text="{field: [value before on keep, value chosen]}"),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("undone_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "drop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="merges_dropped",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "keep",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="merges_kept",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "undone_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(max_length=60)),
-                ('external_id', models.CharField(max_length=120)),
-                ('number', models.CharField(blank=True, max_length=60)),
-                ('status', models.CharField(choices=[('paid', 'Paid'), ('pending', 'Pending'), ('refunded', 'Refunded'), ('cancelled', 'Cancelled')], default='paid', max_length=10)),
-                ('placed_at', models.DateTimeField()),
-                ('units', models.PositiveIntegerField(default=0)),
-                ('total', models.DecimalField(decimal_places=2, max_digits=14)),
-                ('discount', models.DecimalField(decimal_places=2, default=0, max_digits=14)),
-                ('refunded', models.DecimalField(decimal_places=2, default=0, max_digits=14)),
-                ('currency', models.CharField(max_length=3)),
-                ('base_total', models.DecimalField(decimal_places=2, help_text='workspace currency; NULL: no rate for that day', max_digits=14, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='crm.customer')),
-                ('home_customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.customer')),
-                ('identity', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='crm.identity')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("source", models.CharField(max_length=60)),
+                ("external_id", models.CharField(max_length=120)),
+                ("number", models.CharField(blank=True, max_length=60)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("paid", "Paid"),
+                            ("pending", "Pending"),
+                            ("refunded", "Refunded"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="paid",
+                        max_length=10,
+                    ),
+                ),
+                ("placed_at", models.DateTimeField()),
+                ("units", models.PositiveIntegerField(default=0)),
+                ("total", models.DecimalField(decimal_places=2, max_digits=14)),
+                ("discount", models.DecimalField(decimal_places=2, default=0, max_digits=14)),
+                ("refunded", models.DecimalField(decimal_places=2, default=0, max_digits=14)),
+                ("currency", models.CharField(max_length=3)),
+                (
+                    "base_total",
+                    models.DecimalField(
+                        decimal_places=2,
+                        help_text="workspace currency; NULL: no rate for that day",
+                        max_digits=14,
+                        null=True,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "home_customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="crm.customer"
+                    ),
+                ),
+                (
+                    "identity",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="crm.identity",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OrderLine',
+            name="OrderLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField()),
-                ('sku', models.CharField(blank=True, max_length=80)),
-                ('title', models.CharField(max_length=300)),
-                ('category', models.CharField(blank=True, max_length=120)),
-                ('units', models.PositiveIntegerField(default=1)),
-                ('price', models.DecimalField(decimal_places=2, max_digits=14)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='crm.order')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField()),
+                ("sku", models.CharField(blank=True, max_length=80)),
+                ("title", models.CharField(max_length=300)),
+                ("category", models.CharField(blank=True, max_length=120)),
+                ("units", models.PositiveIntegerField(default=1)),
+                ("price", models.DecimalField(decimal_places=2, max_digits=14)),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="lines", to="crm.order"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Tag',
+            name="Tag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('tone', models.PositiveSmallIntegerField(default=1)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("tone", models.PositiveSmallIntegerField(default=1)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Upper('name'), name='crm_tag_name'), models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='crm_tag_named')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Upper("name"), name="crm_tag_name"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("name", ""), _negated=True), name="crm_tag_named"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CustomerTag',
+            name="CustomerTag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='customer_tags', to='crm.customer')),
-                ('home_customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.customer')),
-                ('tag', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='customer_tags', to='crm.tag')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="customer_tags",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "home_customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="crm.customer"
+                    ),
+                ),
+                (
+                    "tag",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="customer_tags",
+                        to="crm.tag",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='customer',
-            index=models.Index(models.OrderBy(models.F('last_seen_at'), descending=True, nulls_last=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('merged_into__isnull', True)), name='crm_customer_recent'),
+            model_name="customer",
+            index=models.Index(
+                models.OrderBy(models.F("last_seen_at"), descending=True, nulls_last=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("merged_into__isnull", True)),
+                name="crm_customer_recent",
+            ),
         ),
         migrations.AddIndex(
-            model_name='customer',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('name'), 'gin_trgm_ops'), name='crm_customer_name_trgm'),
+            model_name="customer",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("name"), "gin_trgm_ops"
+                ),
+                name="crm_customer_name_trgm",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('merged_into', models.F('id')), _negated=True), name='crm_customer_not_merged_into_itself'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("merged_into", models.F("id")), _negated=True),
+                name="crm_customer_not_merged_into_itself",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('birth_year__isnull', True), ('birth_year__range', (1900, 2100)), _connector='OR'), name='crm_customer_birth_year'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("birth_year__isnull", True), ("birth_year__range", (1900, 2100)), _connector="OR"
+                ),
+                name="crm_customer_birth_year",
+            ),
         ),
         migrations.AddIndex(
-            model_name='identity',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('handle'), 'gin_trgm_ops'), name='crm_identity_handle_trgm'),
+            model_name="identity",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("handle"), "gin_trgm_ops"
+                ),
+                name="crm_identity_handle_trgm",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='identity',
-            constraint=models.UniqueConstraint(fields=('network', 'issuer', 'external_id'), name='crm_identity_unique'),
+            model_name="identity",
+            constraint=models.UniqueConstraint(
+                fields=("network", "issuer", "external_id"), name="crm_identity_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='identity',
-            constraint=models.CheckConstraint(condition=models.Q(('external_id', ''), _negated=True), name='crm_identity_has_id'),
+            model_name="identity",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("external_id", ""), _negated=True), name="crm_identity_has_id"
+            ),
         ),
         migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(fields=['identity', 'purpose', '-at', '-id'], name='crm_consent_newest'),
+            model_name="consent",
+            index=models.Index(fields=["identity", "purpose", "-at", "-id"], name="crm_consent_newest"),
         ),
         migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(fields=['purpose', 'customer', '-at'], name='crm_consent_purpose'),
+            model_name="consent",
+            index=models.Index(fields=["purpose", "customer", "-at"], name="crm_consent_purpose"),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(('whole_person', False), ('given', False), _connector='OR'), name='crm_consent_only_refusals_cover_all'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("whole_person", False), ("given", False), _connector="OR"),
+                name="crm_consent_only_refusals_cover_all",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mergerecord',
-            constraint=models.CheckConstraint(condition=models.Q(('keep', models.F('drop')), _negated=True), name='crm_mergerecord_two_customers'),
+            model_name="mergerecord",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("keep", models.F("drop")), _negated=True),
+                name="crm_mergerecord_two_customers",
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['customer', '-placed_at', '-id'], name='crm_order_customer'),
+            model_name="order",
+            index=models.Index(fields=["customer", "-placed_at", "-id"], name="crm_order_customer"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['-placed_at', '-id'], name='crm_order_placed'),
+            model_name="order",
+            index=models.Index(fields=["-placed_at", "-id"], name="crm_order_placed"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(fields=('source', 'external_id'), name='crm_order_unique'),
+            model_name="order",
+            constraint=models.UniqueConstraint(fields=("source", "external_id"), name="crm_order_unique"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('total__gte', 0)), name='crm_order_total_positive'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("total__gte", 0)), name="crm_order_total_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.UniqueConstraint(fields=('order', 'position'), name='crm_orderline_position'),
+            model_name="orderline",
+            constraint=models.UniqueConstraint(fields=("order", "position"), name="crm_orderline_position"),
         ),
         migrations.AddConstraint(
-            model_name='customertag',
-            constraint=models.UniqueConstraint(fields=('home_customer', 'tag'), name='crm_customertag_once'),
+            model_name="customertag",
+            constraint=models.UniqueConstraint(fields=("home_customer", "tag"), name="crm_customertag_once"),
         ),
     ]

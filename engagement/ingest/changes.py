@@ -16,9 +16,7 @@ from engagement.ingest.prepare import MAX_TEXT
 from engagement.models import (
     ChannelAccount,
     Conversation,
-    Delivery,
     DeliveryState,
-    DirtyDay,
     Interaction,
     PendingChange,
 )
@@ -36,12 +34,16 @@ RANK = {
 """Statuses move forward only: a late "sent" never covers a "delivered"."""
 
 
-def apply(account: ChannelAccount, items: Sequence[tuple[int, Change]], *, read_text: bool) -> dict[int, bool]:
+def apply(
+    account: ChannelAccount, items: Sequence[tuple[int, Change]], *, read_text: bool
+) -> dict[int, bool]:
     """Apply each change to its interaction, or keep it until that arrives. False: kept."""
     ids = [change.external_id for _, change in items]
     targets = {
         row.external_id: row
-        for row in Interaction.objects.filter(account=account, external_id__in=ids).order_by("id").select_for_update()
+        for row in Interaction.objects.filter(account=account, external_id__in=ids)
+        .order_by("id")
+        .select_for_update()
     }
     applied = {}
     for position, change in sorted(items, key=lambda item: item[1].at):
@@ -63,9 +65,7 @@ def _edit(target: Interaction, change: Change, read_text: bool) -> None:
     reading = read_texts([target.text], languages=Workspace.current().languages)[0] if reads else UNREAD
     target.language, target.sentiment = reading.language, reading.sentiment
     target.reason, target.topics, target.reader = reading.reason, list(reading.topics), reading.version
-    target.save(
-        update_fields=["text", "edited_at", "language", "sentiment", "reason", "topics", "reader"]
-    )
+    target.save(update_fields=["text", "edited_at", "language", "sentiment", "reason", "topics", "reader"])
     _follow(target, "interaction.edited")
 
 
@@ -92,7 +92,7 @@ def _status(target: Interaction, change: Change, read_text: bool) -> None:
     delivery.failure_text = clean_text(change.error, limit=500)
     delivery.updated_at = change.at
     delivery.save(update_fields=["state", "failure", "failure_text", "updated_at"])
-    if target.conversation_id:
+    if target.conversation_id is not None:
         emit(
             "delivery.changed",
             channels=[f"team:{target.team_id}", f"conversation:{target.conversation_id}"],
@@ -105,7 +105,7 @@ def _follow(target: Interaction, type: str) -> None:
     """What depends on the text: the snippet, traits, rollups, and whoever looks at it."""
     last = Interaction.objects.filter(conversation=target.conversation_id).exclude(direction="internal")
     newest = last.order_by("-occurred_at", "-external_id").first()
-    if newest and newest.pk == target.pk:
+    if newest and newest.pk == target.pk and target.conversation_id:
         Conversation.objects.filter(pk=target.conversation_id).update(last_text=target.text[:200])
     _touch(target.customer_id)
     mark_dirty(target.account_id, target.occurred_at)
@@ -129,7 +129,7 @@ def mark_dirty(account_id: int, at: datetime) -> None:
     day = Workspace.current().today(at)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {DirtyDay._meta.db_table} (account_id, day, at) VALUES (%s, %s, statement_timestamp()) "
+            "INSERT INTO engagement_dirtyday (account_id, day, at) VALUES (%s, %s, statement_timestamp()) "
             "ON CONFLICT (account_id, day) DO UPDATE SET at = excluded.at",
             [account_id, day],
         )

@@ -27,6 +27,8 @@ HISTORY = timedelta(days=14)
 
 
 class Outcome(StrEnum):
+    """What became of one event."""
+
     STORED = "stored"
     REPEATED = "repeated"
     CHANGED = "changed"

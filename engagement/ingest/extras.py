@@ -47,7 +47,9 @@ def store_posts(account: ChannelAccount, page: Sequence[Prepared]) -> dict[str, 
     return dict(found.values_list("external_id", "id"))
 
 
-def store_extras(page: Sequence[Prepared], ids: Mapping[str, int], owners: Mapping[IdentityKey, Owner]) -> None:
+def store_extras(
+    page: Sequence[Prepared], ids: Mapping[str, int], owners: Mapping[IdentityKey, Owner]
+) -> None:
     """Participants, mail content and files of the interactions that were stored now."""
     fresh = [one for one in page if one.event.external_id in ids]
     _store_participants(fresh, owners)
@@ -103,7 +105,8 @@ def apply_pending(account: ChannelAccount, external_ids: Sequence[str]) -> None:
     """Changes that came before their interaction are applied and forgotten."""
     from engagement.ingest.changes import apply
 
-    waiting = list(PendingChange.objects.filter(account=account, external_id__in=external_ids).order_by("at", "id"))
+    kept = PendingChange.objects.filter(account=account, external_id__in=external_ids)
+    waiting = list(kept.order_by("at", "id"))
     if not waiting:
         return
     found = [

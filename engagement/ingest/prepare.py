@@ -73,7 +73,8 @@ def _cleaned(event: Event) -> Event:
     if len(text) > MAX_TEXT:
         files = (*files, File(name="whole-text.txt", content_type="text/plain", content=text.encode()))
         text = text[:MAX_TEXT]
-    keys = tuple(dict.fromkeys(clean_text(key, limit=MAX_THREAD_KEY) for key in event.thread_keys if key.strip()))
+    given = (clean_text(key, limit=MAX_THREAD_KEY) for key in event.thread_keys if key.strip())
+    keys = tuple(dict.fromkeys(given))
     return replace(
         event,
         text=text,
@@ -90,7 +91,9 @@ def _remember(prepared: Prepared, account: ChannelAccount, author: Author, count
     network = author.network or account.network
     issuer = author.issuer if author.network else (author.issuer or account.issuer)
     try:
-        external_id = normalize(network, clean_text(author.external_id, limit=MAX_LENGTH + 1), country=country)
+        external_id = normalize(
+            network, clean_text(author.external_id, limit=MAX_LENGTH + 1), country=country
+        )
     except BadIdentity as error:
         raise Rejected(f"author: {error}") from error
     key = IdentityKey(network, issuer, external_id)

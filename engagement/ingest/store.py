@@ -44,6 +44,7 @@ class Owner:
 
 
 def known(account: ChannelAccount, external_ids: Sequence[str]) -> set[str]:
+    """Those of these ids that the account holds already."""
     if not external_ids:
         return set()
     found = sql.rows(APP, "known_interactions", {"account": account.pk, "external_ids": list(external_ids)})

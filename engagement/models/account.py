@@ -13,6 +13,8 @@ from engagement.querysets import ChannelAccountQuerySet
 
 
 class Health(models.TextChoices):
+    """Whether an account works."""
+
     HEALTHY = "healthy", "Healthy"
     FAILING = "failing", "Failing, will try again"
     NEEDS_LOGIN = "needs_login", "Needs new credentials"
@@ -70,6 +72,8 @@ class ChannelAccount(models.Model):
 
 
 class RawState(models.TextChoices):
+    """Whether what arrived was understood."""
+
     NEW = "new", "Waiting"
     DONE = "done", "Understood"
     PARKED = "parked", "Parked"

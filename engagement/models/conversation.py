@@ -14,12 +14,16 @@ from engagement.querysets import ConversationQuerySet
 
 
 class Status(models.TextChoices):
+    """Whether somebody has to do something."""
+
     OPEN = "open", "Open"
     SNOOZED = "snoozed", "Snoozed"
     RESOLVED = "resolved", "Resolved"
 
 
 class Priority(models.IntegerChoices):
+    """What goes first."""
+
     LOW = 1, "Low"
     NORMAL = 2, "Normal"
     HIGH = 3, "High"
@@ -112,6 +116,35 @@ class Conversation(models.Model):
     @property
     def is_overdue(self) -> bool:
         return self.status == Status.OPEN and self.due_at is not None and self.due_at < timezone.now()
+
+    @property
+    def clock(self) -> str:
+        """ok, soon (the last quarter of the time to answer) or over; '' where nobody waits."""
+        if self.status != Status.OPEN or self.due_at is None or self.waiting_since is None:
+            return ""
+        now = timezone.now()
+        if self.due_at < now:
+            return "over"
+        last_quarter = self.due_at - (self.due_at - self.waiting_since) / 4
+        return "soon" if now >= last_quarter else "ok"
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the answer is due; negative once it is late."""
+        return (self.due_at - timezone.now()).total_seconds() if self.due_at else None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether something came in that the reader (`with_seen`) did not see yet."""
+        seen = getattr(self, "seen_at", None)
+        if seen is None:
+            return self.waiting_since is not None
+        return self.last_inbound_at is not None and self.last_inbound_at > seen
+
+    @property
+    def title(self) -> str:
+        """Its subject, else how it begins to be told apart."""
+        return self.subject or self.last_text[:80]
 
 
 class Thread(models.Model):

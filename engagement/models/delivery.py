@@ -15,6 +15,8 @@ from engagement.models.interaction import Interaction
 
 
 class DeliveryState(models.TextChoices):
+    """How far a message got."""
+
     QUEUED = "queued", "Queued"
     SENDING = "sending", "Sending"
     SENT = "sent", "Sent"

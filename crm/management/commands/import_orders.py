@@ -9,12 +9,15 @@ from crm.imports import KIND
 
 
 class Command(ImportCommand):
+    """The command."""
+
     help = "Import orders from a .csv or .jsonl file; a second run changes nothing."
     kind = KIND
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--source", default="import", help="name of the shop; order and customer ids are its own")
+        about = "name of the shop; order and customer ids are its own"
+        parser.add_argument("--source", default="import", help=about)
 
     def input_of(self, path: Path, options: dict[str, Any]) -> dict[str, Any]:
         return {"path": str(path), "source": options["source"]}
