@@ -50,7 +50,7 @@ def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:
 
 
 def _accounts(places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ChannelAccount]:
-    team = Team.objects.get(name="General")
+    team = Team.general()
     ChannelAccount.objects.bulk_create(
         [
             ChannelAccount(connector="api", network=network, external_id=name, name=name[:160], team=team)

@@ -1,0 +1,165 @@
+"""Merging two customers, taking it back, and moving one handle alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, models, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core import privacy
+from crm.merging import CannotMerge, merge_customers, move_identity, root_of, undo_merge
+from crm.models import Customer, CustomerTag, Identity, MergeRecord, Order, Tag
+from crm.orders import store_orders
+from engagement.ingest import ingest
+from engagement.models import Conversation, Interaction
+from tests.crm.orders import order
+from tests.engagement.events import account, inbound
+
+pytestmark = pytest.mark.django_db
+
+
+def owned() -> dict[str, Any]:
+    """Which handle's customer owns what, by natural keys."""
+    return {
+        "identities": sorted(Identity.objects.values_list("external_id", "customer_id")),
+        "lines": sorted(Interaction.objects.values_list("external_id", "customer_id")),
+        "orders": sorted(Order.objects.values_list("external_id", "customer_id")),
+        "talks": sorted(Conversation.objects.values_list("pk", "customer_id")),
+        "tags": sorted(CustomerTag.objects.values_list("pk", "customer_id")),
+        "customers": sorted(Customer.objects.values_list("pk", "name", "merged_into_id", "last_seen_at")),
+    }
+
+
+def people(*names: str) -> list[Customer]:
+    """One customer a name, each with a message, an order and a tag."""
+    shop = account()
+    tag = Tag.objects.create(name="vip")
+    for n, name in enumerate(names):
+        ingest(shop, [inbound(f"m-{name}", who=name, minute=n, thread=f"dm:{name}")])
+        store_orders("shop", [order(f"o-{name}", buyer=f"b-{name}")])
+        buyer = Identity.objects.get(external_id=f"b-{name}").customer
+        CustomerTag.objects.create(tag=tag, home_customer=buyer, customer=buyer)
+    return [Identity.objects.get(external_id=name).customer for name in names]
+
+
+def strays() -> int:
+    """Rows that do not belong to the customer of the identity they came by, or to the root of their home."""
+    wrong = 0
+    for model in (Interaction, Order, Conversation):
+        for row in model.objects.exclude(customer=None).select_related("identity", "home_customer"):
+            wrong += row.customer_id != row.identity.customer_id
+    for row in CustomerTag.objects.select_related("home_customer"):
+        wrong += row.customer_id != root_of(row.home_customer).pk
+    return wrong
+
+
+def test_a_merge_moves_everything_and_its_undo_restores_the_start() -> None:
+    eva, ben = people("eva", "ben")
+    before = owned()
+    record = merge_customers(keep=eva, drop=ben, fields={"name": "Eva B."})
+    assert not Interaction.objects.filter(customer=ben).exists()
+    assert Customer.objects.get(pk=eva.pk).name == "Eva B."
+    assert strays() == 0
+    undo_merge(record=record)
+    assert owned() == before
+
+
+def test_what_came_since_stays_with_the_identity_it_came_by() -> None:
+    eva, ben = people("eva", "ben")
+    record = merge_customers(keep=eva, drop=ben)
+    ingest(account("other"), [inbound("since", who="ben", minute=50, thread="since")])
+    assert Interaction.objects.get(external_id="since").customer == eva
+    undo_merge(record=record)
+    assert Interaction.objects.get(external_id="since").customer == ben
+
+
+def test_merges_are_undone_in_any_order() -> None:
+    eva, ben, cia = people("eva", "ben", "cia")
+    before = owned()
+    first = merge_customers(keep=ben, drop=cia)
+    second = merge_customers(keep=eva, drop=Customer.objects.get(pk=ben.pk))
+    undo_merge(record=first)
+    assert Identity.objects.get(external_id="cia").customer == cia
+    assert Identity.objects.get(external_id="ben").customer == eva
+    assert strays() == 0
+    undo_merge(record=second)
+    assert owned() == before
+
+
+def test_a_handle_moved_alone_takes_its_rows_and_stays_through_an_undo() -> None:
+    eva, ben, cia = people("eva", "ben", "cia")
+    record = merge_customers(keep=eva, drop=ben)
+    move_identity(identity=Identity.objects.get(external_id="ben"), to=cia)
+    assert Interaction.objects.get(external_id="m-ben").customer == cia
+    undo_merge(record=record)
+    assert Interaction.objects.get(external_id="m-ben").customer == cia
+    assert strays() == 0
+
+
+def test_what_cannot_be_merged_is_refused() -> None:
+    eva, ben = people("eva", "ben")
+    with pytest.raises(CannotMerge, match="itself"):
+        merge_customers(keep=eva, drop=eva)
+    organization = Customer.objects.create(kind="organization", name="Firm")
+    with pytest.raises(CannotMerge, match="organization"):
+        merge_customers(keep=eva, drop=organization)
+    record = merge_customers(keep=eva, drop=ben)
+    with pytest.raises(CannotMerge, match="already"):
+        merge_customers(keep=eva, drop=ben)
+    undo_merge(record=record)
+    with pytest.raises(CannotMerge, match="undone already"):
+        undo_merge(record=record)
+
+
+def test_the_database_keeps_a_customer_from_being_merged_into_itself() -> None:
+    eva = Customer.objects.create(name="Eva")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Customer.objects.filter(pk=eva.pk).update(merged_into=eva)
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["merge", "undo", "arrive", "move"]), st.integers(0, 9), st.integers(0, 9)),
+    max_size=12,
+)
+
+
+@given(steps)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_leaves_no_row_astray(sequence: list[tuple[str, int, int]]) -> None:
+    with transaction.atomic():
+        names = ["eva", "ben", "cia"]
+        people(*names)
+        lines = 3
+        for what, one, other in sequence:
+            identities = list(Identity.objects.order_by("pk"))
+            a, b = identities[one % len(identities)], identities[other % len(identities)]
+            if what == "merge" and a.customer_id != b.customer_id:
+                merge_customers(keep=a.customer, drop=b.customer)
+            elif what == "undo" and MergeRecord.objects.filter(undone_at=None).exists():
+                records = list(MergeRecord.objects.filter(undone_at=None).order_by("pk"))
+                undo_merge(record=records[one % len(records)])
+            elif what == "move":
+                move_identity(identity=a, to=b.customer)
+            elif what == "arrive":
+                lines += 1
+                ingest(account(f"a{lines}"), [inbound(f"x{lines}", who=names[one % 3], thread=f"x{lines}")])
+        assert Interaction.objects.count() == lines
+        assert strays() == 0
+        assert not Identity.objects.exclude(customer__merged_into=None).exists()
+        transaction.set_rollback(True)
+
+
+def test_every_table_that_names_a_customer_is_registered() -> None:
+    """By introspection: a table that forgets to say what merging and erasing do with it fails here."""
+    held = {holding.model for holding in privacy.holdings()}
+    missing = {
+        model._meta.label
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        if isinstance(field, models.ForeignKey) and field.related_model is Customer and model not in held
+    }
+    assert not missing
