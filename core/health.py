@@ -39,11 +39,12 @@ def _broker() -> str:
     return OK
 
 
-def _worker() -> str:
+def worker_state() -> str:
+    """Return "ok" when a worker has shown itself lately."""
     return OK if _redis().exists(WORKER_KEY) else "no worker has reported"
 
 
-CHECKS: dict[str, Callable[[], str]] = {"database": _database, "redis": _broker, "worker": _worker}
+CHECKS: dict[str, Callable[[], str]] = {"database": _database, "redis": _broker, "worker": worker_state}
 
 
 def _answer(name: str) -> str:
