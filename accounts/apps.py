@@ -47,5 +47,6 @@ def _register_settings() -> None:
         Section("accounts:team-list", _("Teams"), "users-group", workspace, _may("team.manage"), 22),
         Section("accounts:key-list", _("API keys"), "key", system, _may("apikey.manage"), 80),
         Section("accounts:audit-list", _("Audit trail"), "history", system, _may("audit.read"), 81),
+        Section("core:job-list", _("Jobs"), "checklist", system, _may("job.read"), 82),
     ):
         register(section)

@@ -7,5 +7,6 @@ from core.health import healthz
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("", include("accounts.urls")),
+    path("", include("accounts.shell_urls")),
     path("accounts/", include("accounts.entrance_urls")),
 ]
