@@ -48,7 +48,8 @@ def remove_demo(*, by: Any = None) -> int:
         tables = privacy.customer_data_tables()
         with connection.cursor() as cursor:
             names = ", ".join(connection.ops.quote_name(table) for table in tables)
-            cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"TRUNCATE {names} CASCADE")
         workspace.demo_since = workspace.demo_seed = None
         workspace.save(update_fields=["demo_since", "demo_seed"])
         emit("demo.removed", channels=["staff"], by=getattr(by, "pk", None))
