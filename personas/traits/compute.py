@@ -20,6 +20,7 @@ from personas.traits.catalogue import CATALOGUE
 BATCH = 20_000
 WINDOWS = (30, 90, 365)
 _SOURCES = ("said", "written", "bought")
+_DROP = "DROP TABLE nightly_batch, nightly_said, nightly_written, nightly_bought, nightly_traits"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def refresh_next(after: int, moment: Moment, *, limit: int = BATCH) -> Refreshed
     _execute(statement("personas", "working_tables"))
     size = run("personas", "next_batch", {"after": after, "limit": limit})
     if not size:
+        _execute(_DROP)
         return Refreshed(0, 0, None)
     first, last = _row("SELECT min(customer_id), max(customer_id) FROM nightly_batch")
     _execute("ANALYZE nightly_batch")
@@ -73,7 +75,9 @@ def refresh_next(after: int, moment: Moment, *, limit: int = BATCH) -> Refreshed
         _execute(f"ANALYZE nightly_{name}")
     run("personas", "forget_gone", {})
     run("personas", "customer_days", bounds)
-    return Refreshed(size, _store_traits(moment), last)
+    changed = _store_traits(moment)
+    _execute(_DROP)
+    return Refreshed(size, changed, last)
 
 
 def _store_traits(moment: Moment) -> int:

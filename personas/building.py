@@ -1,0 +1,143 @@
+"""Building segments: the members a rule finds, in dependency order, one transaction each.
+
+Readers see the members of one build and never a mixture. Only differences are written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.db import DatabaseError, connection, transaction
+
+from core.conditions import (
+    Condition,
+    Context,
+    Node,
+    Occurrence,
+    RuleInvalid,
+    fieldset,
+    leaves,
+    matching,
+    parse,
+    references,
+)
+from core.events import Happening, emit_many
+from core.sql import statement
+from personas.models import Segment, SegmentSize
+
+IDS_IN_EVENT = 500
+RELATIVE = frozenset({"in_last_days", "not_in_last_days", "more_than_days_ago", "in_next_days"})
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one build did. `told` is False where nobody is told: a first build, or a changed rule."""
+
+    size: int
+    came: int = 0
+    left: int = 0
+    told: bool = False
+    error: str = ""
+
+
+def customer_rule(rule: object) -> Node:
+    """The tree of a rule over customers. Raises RuleInvalid."""
+    return parse(rule, fieldset("customer"))
+
+
+def segments_in(rule: Node) -> set[int]:
+    """The segments that a rule asks about."""
+    return {int(found.value) for found in references(rule) if found.kind == "segment"}
+
+
+def moves_with_the_day(rule: Node) -> bool:
+    """Whether the same data can give other members on another day."""
+    return any(
+        leaf.days is not None if isinstance(leaf, Occurrence) else leaf.op in RELATIVE
+        for leaf in leaves(rule)
+    )
+
+
+def asks_for(rule: Node, prefix: str) -> bool:
+    """Whether a rule asks for a field whose name begins so."""
+    return any(isinstance(leaf, Condition) and leaf.field.name.startswith(prefix) for leaf in leaves(rule))
+
+
+def in_order(segments: Iterable[Segment]) -> list[Segment]:
+    """Segments after those they ask about. Those in a circle come last, by id, and are each built once."""
+    waiting = {segment.pk: segment for segment in sorted(segments, key=lambda one: one.pk)}
+    asked = {pk: _asked(segment) & waiting.keys() for pk, segment in waiting.items()}
+    ordered: list[Segment] = []
+    while waiting:
+        ready = [pk for pk in waiting if not asked[pk] & waiting.keys() - {pk}] or list(waiting)
+        ordered += [waiting.pop(pk) for pk in ready]
+    return ordered
+
+
+def _asked(segment: Segment) -> set[int]:
+    try:
+        return segments_in(customer_rule(segment.rule))
+    except RuleInvalid:
+        return set()
+
+
+def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> Built:
+    """Bring the members of one segment up to date. A rule that fails leaves the old members and says why."""
+    began = time.monotonic()
+    try:
+        with transaction.atomic():
+            segment = Segment.objects.select_for_update().get(pk=segment_id)
+            if segment.is_frozen:
+                return Built(segment.size)
+            rule = customer_rule(segment.rule)
+            built = _write(segment, rule, Context(today=today, zone=ZoneInfo(zone)), now)
+            segment.size, segment.built_version, segment.built_at = built.size, segment.version, now
+            segment.build_seconds, segment.error = round(time.monotonic() - began, 3), ""
+            segment.save(update_fields=["size", "built_version", "built_at", "build_seconds", "error"])
+            SegmentSize.objects.update_or_create(segment=segment, day=today, defaults={"size": built.size})
+            return built
+    except (RuleInvalid, DatabaseError) as error:
+        text = str(error).strip()[:1000]
+        Segment.objects.filter(pk=segment_id).update(error=text)
+        return Built(0, error=text)
+
+
+def _write(segment: Segment, rule: Node, context: Context, now: datetime) -> Built:
+    told = segment.built_version == segment.version
+    with connection.cursor() as cursor:
+        find_members(rule, context)
+        cursor.execute(
+            statement("personas", "segment_members"),
+            {"segment": segment.pk, "version": segment.version, "now": now, "told": told},
+        )
+        came, left, entered, gone = cursor.fetchone() or (0, 0, [], [])
+        cursor.execute("SELECT count(*) FROM nightly_members")
+        size = (cursor.fetchone() or (0,))[0]
+        cursor.execute("DROP TABLE nightly_members")
+    emit_many(
+        [*_happenings("segment.entered", segment, entered), *_happenings("segment.left", segment, gone)]
+    )
+    return Built(size, came, left, told)
+
+
+def find_members(rule: Node, context: Context) -> None:
+    """Put the customers that a rule finds into nightly_members, by one statement."""
+    sql, params = matching(rule, fieldset("customer"), context)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE nightly_members (customer_id bigint PRIMARY KEY) ON COMMIT DROP"
+        )
+        cursor.execute(f"INSERT INTO nightly_members {sql}", params)
+        cursor.execute("ANALYZE nightly_members")
+
+
+def _happenings(name: str, segment: Segment, ids: Sequence[int]) -> list[Happening]:
+    """Who came or left, some hundred ids an event."""
+    return [
+        Happening(name, {"segment": segment.pk, "customers": ids[start : start + IDS_IN_EVENT]})
+        for start in range(0, len(ids), IDS_IN_EVENT)
+    ]
