@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.core.cache import cache
+from django.utils import timezone
 
-from engagement import conversations, outbox
+from engagement import conversations, outbox, pulls, raw_events
 
 
 @shared_task(queue="outbound")
@@ -18,3 +20,24 @@ def sweep_outbox() -> None:
     """Send what is due, and open what was snoozed until now."""
     conversations.wake_snoozed()
     outbox.sweep()
+
+
+@shared_task(queue="inbound")
+def sweep_pulls() -> None:
+    """Queue the accounts that are due to be asked."""
+    for account_id in pulls.due_accounts(timezone.now()):
+        pull_account.delay(account_id)
+
+
+@shared_task(queue="inbound")
+def pull_account(account_id: int) -> None:
+    """Take in what is new in one account."""
+    pulls.pull_account(account_id)
+
+
+@shared_task(queue="inbound")
+def sweep_raw_events() -> None:
+    """Understand stored bodies that wait, and forget old ones."""
+    raw_events.sweep()
+    if cache.add("raw-events-forgotten", True, timeout=3600):
+        raw_events.forget_understood()

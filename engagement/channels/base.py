@@ -238,10 +238,21 @@ class Connector:
     pull_every_seconds: ClassVar[int] = 60
     reply_window_hours: ClassVar[int | None] = None
     settings_form: ClassVar[type[forms.Form] | None] = None
+    secret_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields of the form that are kept encrypted; left empty, the stored value stays."""
 
     def count_length(self, text: str) -> int:
         """Length as the platform counts it."""
         return len(text)
+
+    def fill_account(self, account: ChannelAccount, cleaned: Mapping[str, Any]) -> None:
+        """Put a valid form's values into an account that is not saved yet, secrets apart."""
+        secrets = {name: value for name, value in cleaned.items() if name in self.secret_fields and value}
+        account.credentials = {**account.credentials, **secrets}
+        account.settings = {
+            **account.settings,
+            **{name: value for name, value in cleaned.items() if name not in self.secret_fields},
+        }
 
     def pull(self, account: ChannelAccount) -> Iterator[Page]:
         """Pages since `account.cursor`; each is ingested and committed before the next is asked for."""

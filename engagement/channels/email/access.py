@@ -1,0 +1,76 @@
+"""Where a mail server is, and the one way a connection to it is made."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.addresses import is_public, safe_connect
+
+CONNECT_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 30.0
+
+
+class NotEncrypted(OSError):
+    """A password would travel in the clear beyond the operator's own network."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One server of an account. `security` is ssl, starttls or none."""
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password: str = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def access_of(kind: str, settings: Mapping[str, Any], credentials: Mapping[str, Any]) -> Access:
+    """The access an account's settings and credentials give; `kind` is imap or smtp."""
+    return Access(
+        host=str(settings.get(f"{kind}_host", "")),
+        port=int(settings.get(f"{kind}_port", 0)),
+        security=str(settings.get(f"{kind}_security", "ssl")),
+        user=str(credentials.get(f"{kind}_user", "")),
+        password=str(credentials.get(f"{kind}_password", "")),
+    )
+
+
+def connect(access: Access) -> socket.socket:
+    """A connection to the server, encrypted at once where it speaks TLS from the start.
+
+    Without any encryption only a private address is reached, and those only by the operator's word
+    (RAPPORT_ALLOW_PRIVATE_HOSTS). Raises OSError or PrivateAddress.
+    """
+    plain = safe_connect(access.host, access.port, CONNECT_TIMEOUT)
+    reached = ipaddress.ip_address(plain.getpeername()[0].partition("%")[0])
+    if access.security == "none" and is_public(reached):
+        plain.close()
+        raise NotEncrypted(f"{access.place} would get the password unencrypted; choose SSL or STARTTLS.")
+    if access.security != "ssl":
+        plain.settimeout(ANSWER_TIMEOUT)
+        return plain
+    secured = tls().wrap_socket(plain, server_hostname=access.host)
+    secured.settimeout(ANSWER_TIMEOUT)
+    return secured
+
+
+def tls() -> ssl.SSLContext:
+    """TLS that checks the certificate and the name in it."""
+    return ssl.create_default_context()
+
+
+def words(error: BaseException) -> str:
+    """What an error says, in one short line."""
+    first = error.args[0] if error.args else ""
+    text = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error)
+    return " ".join(text.split())[:200] or type(error).__name__

@@ -1,0 +1,156 @@
+"""IMAP: read a folder by UID without changing anything in it, and put a sent mail into the Sent folder."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from imaplib import IMAP4
+from typing import Any
+
+from imapclient import SEEN, SENT, IMAPClient
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from core.addresses import PrivateAddress
+from engagement.channels.base import AuthFailure, TransientFailure
+from engagement.channels.email.access import Access, connect, tls, words
+
+# At DEBUG these would write down what goes over the line.
+logging.getLogger("imapclient").setLevel(logging.INFO)
+
+Answer = dict[bytes, Any]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A selected folder: the validity of its UIDs, and the UID that the next mail gets."""
+
+    uidvalidity: int
+    uidnext: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A mail in a folder, before it is fetched."""
+
+    uid: int
+    size: int
+    arrived_at: datetime
+
+
+class Mailbox:
+    """A folder of a mailbox, opened for reading only."""
+
+    def __init__(self, client: IMAPClient, name: str) -> None:
+        self._client = client
+        self.folder = _select(client, name)
+
+    def uids_after(self, uid: int) -> list[int]:
+        """The UIDs above this one, in order. `n:*` always answers the last mail too, so it is filtered."""
+        found = self._client.search(["UID", f"{uid + 1}:*"])
+        return sorted(one for one in found if one > uid)
+
+    def entries(self, uids: Sequence[int]) -> list[Entry]:
+        """Those of these mails that are still there, in order."""
+        found = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+        return [
+            Entry(uid, int(found[uid].get(b"RFC822.SIZE", 0)), _utc(found[uid].get(b"INTERNALDATE")))
+            for uid in uids
+            if uid in found
+        ]
+
+    def fetch(self, uid: int, *, beginning: int = 0) -> bytes:
+        """A mail as bytes, or only its beginning. It is not marked as seen; b"" when it is gone."""
+        item = f"BODY.PEEK[]<0.{beginning}>" if beginning else "BODY.PEEK[]"
+        data: Answer = self._client.fetch([uid], [item]).get(uid, {})
+        return bytes(next((value for key, value in data.items() if key.startswith(b"BODY[")), None) or b"")
+
+
+@contextmanager
+def opened(access: Access, folder: str) -> Iterator[Mailbox]:
+    """The folder, logged in. Raises AuthFailure or TransientFailure in plain words."""
+    with logged_in(access) as client, plain_words(access):
+        yield Mailbox(client, folder)
+
+
+def append_sent(access: Access, folder: str, raw: bytes, at: datetime) -> str:
+    """Put a mail we sent into this folder, else into the one the server marks as Sent; returns its name."""
+    with logged_in(access) as client, plain_words(access):
+        name = folder or client.find_special_folder(SENT) or ""
+        if name:
+            client.append(name, raw, flags=[SEEN], msg_time=at)
+        return str(name)
+
+
+@contextmanager
+def logged_in(access: Access) -> Iterator[IMAPClient]:
+    """A client that is logged in, and logged out at the end."""
+    with plain_words(access):
+        client = _GuardedIMAP(access)
+        client.normalise_times = False
+    try:
+        with plain_words(access):
+            if access.security == "starttls":
+                client.starttls(tls())
+            client.login(access.user, access.password)
+        yield client
+    finally:
+        with suppress(IMAPClientError, OSError, IMAP4.error):
+            client.logout()
+
+
+class _GuardedIMAP(IMAPClient):
+    """Connects only to addresses that a user may make us visit."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        super().__init__(access.host, access.port, ssl=access.security == "ssl", timeout=None)
+
+    def _create_IMAP4(self) -> IMAP4:
+        return _GuardedConnection(self._access)
+
+
+class _GuardedConnection(IMAP4):
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        super().__init__(access.host, access.port)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return connect(self._access)
+
+
+def _select(client: IMAPClient, name: str) -> Folder:
+    try:
+        found: Answer = client.select_folder(name, readonly=True)
+    except IMAPClientError as error:
+        raise TransientFailure(f"The folder {name!r} cannot be opened: {words(error)}") from None
+    return Folder(int(found[b"UIDVALIDITY"]), int(found.get(b"UIDNEXT", 0)))
+
+
+@contextmanager
+def plain_words(access: Access) -> Iterator[None]:
+    """What goes wrong on the way, as a failure whose text never holds the password."""
+    try:
+        yield
+    except LoginError as error:
+        raise AuthFailure(f"{access.place} refuses the sign-in: {words(error)}") from None
+    except ssl.SSLCertVerificationError:
+        raise TransientFailure(f"{access.place} has no certificate that can be trusted.") from None
+    except ssl.SSLError:
+        raise TransientFailure(f"{access.place} does not speak TLS on this port.") from None
+    except PrivateAddress as error:
+        raise TransientFailure(str(error)) from None
+    except (IMAPClientError, IMAP4.error) as error:
+        raise TransientFailure(f"{access.place} answered: {words(error)}") from None
+    except socket.gaierror:
+        raise TransientFailure(f"There is no server called {access.host}.") from None
+    except OSError as error:
+        raise TransientFailure(f"{access.place} cannot be reached: {words(error)}") from None
+
+
+def _utc(value: datetime | None) -> datetime:
+    return (value or datetime.now(UTC)).astimezone(UTC)

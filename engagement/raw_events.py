@@ -1,0 +1,158 @@
+"""What arrived raw: bodies that wait to be understood, and items that could not be.
+
+A webhook stores its body here and answers; the sweep understands it afterwards. A bad item is parked with its
+reason and its bytes, and can be tried again once the reason is gone. Understood ones are kept thirty days.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+from hashlib import sha256
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from core import sql
+from core.text import clean_text
+from engagement.channels import connector
+from engagement.channels.base import Bad, Change, Event, KnownConversation
+from engagement.ingest import IngestResult, ingest
+from engagement.models import ChannelAccount, RawEvent, RawState
+
+log = structlog.get_logger(__name__)
+
+APP = "engagement"
+KEPT = timedelta(days=30)
+SWEPT_AT_ONCE = 200
+
+
+def take_in(account: ChannelAccount, events: Sequence[Event | Change], *, live: bool = True) -> IngestResult:
+    """Let the connector judge what the events claim to belong to, then ingest them."""
+    if not events:
+        return IngestResult(outcomes=[])
+    judged = connector(account.connector).admit(
+        account, events, lambda keys: known_conversations(account, keys)
+    )
+    return ingest(account, judged, live=live)
+
+
+def known_conversations(account: ChannelAccount, keys: Sequence[str]) -> Mapping[str, KnownConversation]:
+    """The conversations of this account that these thread keys lead to, by key."""
+    found = sql.rows(APP, "known_conversations", {"account": account.pk, "keys": list(keys)})
+    return {
+        row["key"]: KnownConversation(
+            conversation_id=row["conversation_id"],
+            thread_key=row["thread_key"],
+            people=frozenset(row["people"]),
+            subject=row["subject"],
+        )
+        for row in found
+    }
+
+
+def rejected(events: Sequence[Event | Change], result: IngestResult) -> list[Bad]:
+    """The events that ingest refused, written down as far as they are known."""
+    return [
+        Bad(delivery_key=events[position].external_id, error=reason, body=_written_down(events[position]))
+        for position, reason in result.reasons.items()
+    ]
+
+
+def _written_down(event: Event | Change) -> bytes:
+    known = {
+        "external_id": event.external_id,
+        "kind": event.kind,
+        "author": getattr(getattr(event, "author", None), "external_id", ""),
+        "subject": getattr(event, "subject", ""),
+        "text": event.text,
+    }
+    return json.dumps(known).encode()
+
+
+def park(account: ChannelAccount, items: Sequence[Bad]) -> None:
+    """Keep bad items with their reason until somebody resolves them; the same item once a month."""
+    now = timezone.now()
+    if not items:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO engagement_rawevent
+                (account_id, source, delivery_key, month, received_at, state, body, error, attempts)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1)
+            ON CONFLICT (source, delivery_key, month) DO NOTHING
+            """,
+            [
+                (
+                    account.pk,
+                    f"{account.connector}:{account.pk}",
+                    _delivery_key(item),
+                    now.astimezone(UTC).date().replace(day=1),
+                    now,
+                    RawState.PARKED.value,
+                    item.body,
+                    clean_text(item.error, limit=2000),
+                )
+                for item in items
+            ],
+        )
+
+
+def _delivery_key(item: Bad) -> str:
+    key = clean_text(item.delivery_key)
+    return key if 0 < len(key) <= 200 else sha256(item.delivery_key.encode("utf-8", "replace")).hexdigest()
+
+
+# Understanding
+
+
+def understand(raw: RawEvent) -> IngestResult:
+    """Parse one stored body and ingest what it holds. Raises ValueError with the reason it cannot be."""
+    with transaction.atomic():
+        result = take_in(raw.account, connector(raw.account.connector).parse(raw))
+        if result.reasons:
+            raise ValueError("; ".join(result.reasons.values()))
+        _settle(raw, RawState.DONE)
+    return result
+
+
+def sweep() -> int:
+    """Understand what waits, oldest first; what cannot be is parked. Returns how many were looked at."""
+    waiting = RawEvent.objects.filter(state=RawState.NEW).order_by("id")
+    looked_at = 0
+    for raw_id in list(waiting.values_list("id", flat=True)[:SWEPT_AT_ONCE]):
+        looked_at += _understand_one(raw_id)
+    return looked_at
+
+
+def _understand_one(raw_id: int) -> bool:
+    """Under a row lock, so that two sweeps never take the same body."""
+    with transaction.atomic():
+        rows = RawEvent.objects.filter(pk=raw_id, state=RawState.NEW).select_for_update(skip_locked=True)
+        raw = rows.first()
+        if raw is None:
+            return False
+        try:
+            understand(raw)
+        except Exception as error:
+            reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            log.warning("raw event parked", account=raw.account_id, reason=reason[:200])
+            _settle(raw, RawState.PARKED, error=reason)
+            ChannelAccount.objects.filter(pk=raw.account_id).update(parked=F("parked") + 1)
+        return True
+
+
+def _settle(raw: RawEvent, state: str, *, error: str = "") -> None:
+    RawEvent.objects.filter(pk=raw.pk, month=raw.month).update(
+        state=state, error=clean_text(error, limit=2000), attempts=F("attempts") + 1
+    )
+
+
+def forget_understood() -> int:
+    """Delete understood bodies after thirty days; parked ones stay until they are resolved."""
+    old = RawEvent.objects.filter(state=RawState.DONE, received_at__lt=timezone.now() - KEPT)
+    return old._raw_delete(using=old.db)
