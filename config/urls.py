@@ -9,4 +9,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.urls")),
     path("", include("accounts.shell_urls")),
     path("accounts/", include("accounts.entrance_urls")),
+    path("chat/", include("engagement.channels.webchat.urls")),
 ]

@@ -14,9 +14,11 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError
 
+from engagement.channels.webchat import tickets
 from engagement.live import history, rights
 from engagement.live.feed import Feed
 from engagement.live.hub import Hub, Stream, frame
+from engagement.origins import page_origins
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -71,7 +73,7 @@ class Listener:
 async def staff_listener(request: Request) -> Listener:
     """Signed-in staff on one of our own pages."""
     origin = rights.page_of(request.headers)
-    if origin is None or origin not in rights.page_origins():
+    if origin is None or origin not in page_origins():
         raise Refused(403, "This page may not open the event stream.")
     key = rights.session_key(request.headers.get("cookie", ""))
 
@@ -84,7 +86,27 @@ async def staff_listener(request: Request) -> Listener:
     return Listener(origin, channels, now, credentials=True)
 
 
-LISTENERS: dict[str, Callable[[Request], Awaitable[Listener]]] = {"/live/stream": staff_listener}
+async def chat_listener(request: Request) -> Listener:
+    """A chat visitor with a ticket, on the page that the ticket was given to."""
+    origin = rights.page_of(request.headers)
+    if origin is None:
+        raise Refused(403, "This page may not open the event stream.")
+    given = request.query.get("ticket", [""])[0]
+    visitor = await history.in_thread(tickets.take_ticket, given, origin=origin)
+
+    def now() -> frozenset[str] | None:
+        return tickets.visitor_channels(visitor) if visitor is not None else None
+
+    channels = await history.in_thread(now)
+    if channels is None:
+        raise Refused(401, "This ticket is used up or too old.")
+    return Listener(origin, channels, now, credentials=False)
+
+
+LISTENERS: dict[str, Callable[[Request], Awaitable[Listener]]] = {
+    "/live/stream": staff_listener,
+    "/live/chat": chat_listener,
+}
 
 
 class LiveApplication:

@@ -16,13 +16,6 @@ from accounts.permissions import can
 from accounts.querysets import team_ids
 
 
-def page_origins() -> frozenset[str]:
-    """Origins of our own pages, exactly as a browser writes them."""
-    scheme = urlsplit(settings.PUBLIC_URL).scheme
-    hosts = [host for host in settings.ALLOWED_HOSTS if "*" not in host and not host.startswith(".")]
-    return frozenset({settings.PUBLIC_URL, *(f"{scheme}://{host}:{settings.PORT}" for host in hosts)})
-
-
 def page_of(headers: Mapping[str, str]) -> str | None:
     """The origin of the page that asks; None when the request does not tell.
 
@@ -49,7 +42,7 @@ def staff_channels(key: str) -> frozenset[str] | None:
     a cached copy lives on.
     """
     session = SessionStore(key).load() if key else {}
-    user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
+    user = User.objects.filter(pk=session.get(SESSION_KEY) or 0, is_active=True).first()
     if user is None or not _still_fits(session, user) or not can(user, "conversation.read"):
         return None
     teams = (f"team:{team}" for team in team_ids(user))

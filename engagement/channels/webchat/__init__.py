@@ -1,0 +1,1 @@
+"""The chat on the business's own website."""

@@ -1,0 +1,47 @@
+"""What an admin fills in to put the chat on a website."""
+
+from __future__ import annotations
+
+import re
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from engagement.channels.webchat.sites import COLOR
+from engagement.origins import written_origin
+
+
+class WebchatForm(forms.Form):
+    """The pages that may carry the chat, and how it greets."""
+
+    allowed_origins = forms.CharField(
+        label=_("Websites"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("One address a line, such as https://www.example.com. Pages elsewhere are refused."),
+    )
+    greeting = forms.CharField(label=_("Greeting"), max_length=300, required=False)
+    color = forms.CharField(
+        label=_("Color"), max_length=7, initial=COLOR, required=False, help_text=_("Written like #0b6a80.")
+    )
+    ask_details = forms.BooleanField(
+        label=_("Ask for name and e-mail address"),
+        required=False,
+        initial=True,
+        help_text=_("After the first message, and never as a condition."),
+    )
+
+    def clean_allowed_origins(self) -> list[str]:
+        origins = []
+        for line in self.cleaned_data["allowed_origins"].split():
+            try:
+                origins.append(written_origin(line))
+            except ValueError as error:
+                message = _("“%(line)s” is no address of a website.") % {"line": line}
+                raise forms.ValidationError(message) from error
+        return list(dict.fromkeys(origins))
+
+    def clean_color(self) -> str:
+        color = self.cleaned_data["color"].strip().lower() or COLOR
+        if not re.fullmatch(r"#[0-9a-f]{6}", color):
+            raise forms.ValidationError(_("Write the color like #0b6a80."))
+        return color
