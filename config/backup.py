@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +102,7 @@ def _unpack(file: Path, target: Path) -> None:
 
 
 @contextmanager
-def _restored(dump: Path, url: str) -> Iterator[object]:
+def _restored(dump: Path, url: str) -> Iterator[Callable[[], None]]:
     """Restore into a new database and give what puts it in the old one's place."""
     name = parse_dsn(url)["dbname"]
     draft, old = f"{name}_restoring", f"{name}_before_restore"

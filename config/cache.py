@@ -38,55 +38,54 @@ class ForgivingRedisCache(RedisCache):
             return otherwise
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.add(key, value, timeout, version), True)
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.get(key, default, version), default)
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        upper = super()
+        upper: Any = super()
         self._ask(lambda: upper.set(key, value, timeout, version), None)
 
     def touch(self, key: str, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.touch(key, timeout, version), False)
 
     def delete(self, key: str, version: int | None = None) -> bool:
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.delete(key, version), False)
 
     def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.get_many(keys, version), {})
 
     def has_key(self, key: str, version: int | None = None) -> bool:
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.has_key(key, version), False)
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Add to a counter; while Redis is away, answer as if it had just begun."""
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.incr(key, delta, version), delta)
 
     def set_many(
         self, data: dict[str, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> list[str]:
-        upper = super()
+        upper: Any = super()
         return self._ask(lambda: upper.set_many(data, timeout, version), list(data))
 
     def delete_many(self, keys: Iterable[str], version: int | None = None) -> None:
-        upper = super()
+        upper: Any = super()
         self._ask(lambda: upper.delete_many(keys, version), None)
 
-    def clear(self) -> bool:
+    def clear(self) -> None:
         """Forget what is cached, and only that: queues live in the same database."""
-        return self._ask(self._forget_ours, False)
+        self._ask(self._forget_ours, None)
 
-    def _forget_ours(self) -> bool:
+    def _forget_ours(self) -> None:
         client = self._cache.get_client(None, write=True)
-        keys = list(client.scan_iter(match=self.make_key("*", version="*"), count=1000))
+        keys = list(client.scan_iter(match=f"{self.key_prefix}:*", count=1000))
         if keys:
             client.delete(*keys)
-        return True

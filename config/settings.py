@@ -177,7 +177,7 @@ CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "config.cache.ForgivingRedisCache",
         "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "rapport",
+        "KEY_PREFIX": "rapport-cache",
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1, "retry_on_timeout": False},
     }
 }

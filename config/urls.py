@@ -9,5 +9,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.urls")),
     path("", include("accounts.shell_urls")),
     path("accounts/", include("accounts.entrance_urls")),
+    path("", include("engagement.urls")),
     path("chat/", include("engagement.channels.webchat.urls")),
 ]
