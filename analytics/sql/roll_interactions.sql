@@ -1,0 +1,46 @@
+-- Interactions of the given days by account, team, kind, direction, visibility and persona, in place of what stood
+-- there. The persona is the one the customer had on that day; before the first they ever had, that first one.
+-- Reads engagement_interaction by (account, occurred_at).
+WITH dirty AS (
+    SELECT account_id, day, day::timestamp AT TIME ZONE %(zone)s AS begins,
+           (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends
+    FROM unnest(%(accounts)s::bigint[], %(days)s::date[]) AS d (account_id, day)
+), gone AS (
+    DELETE FROM analytics_dailyinteractions r USING dirty d WHERE r.account_id = d.account_id AND r.day = d.day
+), spoken AS (
+    SELECT d.day, d.ends, i.account_id, i.team_id, i.kind, i.direction, i.is_public, i.sentiment,
+           coalesce(i.customer_id, c.customer_id) AS customer_id
+    FROM dirty d
+    JOIN engagement_interaction i
+        ON i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
+    LEFT JOIN engagement_conversation c ON c.id = i.conversation_id
+    WHERE i.direction <> 'internal' AND i.deleted_at IS NULL
+), people AS (
+    SELECT DISTINCT customer_id, day, ends FROM spoken WHERE customer_id IS NOT NULL
+), belonging AS (
+    SELECT p.customer_id, p.day,
+           CASE WHEN earlier.found THEN earlier.after_id
+                ELSE coalesce(later.before_id, later.after_id, m.persona_id) END AS persona_id
+    FROM people p
+    LEFT JOIN LATERAL (
+        SELECT true AS found, after_id FROM personas_personachange x
+        WHERE x.customer_id = p.customer_id AND x.at < p.ends ORDER BY x.at DESC, x.id DESC LIMIT 1
+    ) earlier ON true
+    LEFT JOIN LATERAL (
+        SELECT before_id, after_id FROM personas_personachange x
+        WHERE x.customer_id = p.customer_id AND x.at >= p.ends ORDER BY x.at, x.id LIMIT 1
+    ) later ON true
+    LEFT JOIN personas_personamembership m ON m.customer_id = p.customer_id
+)
+INSERT INTO analytics_dailyinteractions (day, account_id, team_id, network, kind, direction, is_public, persona_id, n,
+                                         sentiment_sum, sentiment_n, positive_n, negative_n)
+SELECT s.day, s.account_id, s.team_id, a.network, s.kind, s.direction, s.is_public, coalesce(b.persona_id, 0), count(*),
+       coalesce(sum(s.sentiment), 0), count(s.sentiment), count(*) FILTER (WHERE s.sentiment >= 0.05),
+       count(*) FILTER (WHERE s.sentiment <= -0.05)
+FROM spoken s
+JOIN engagement_channelaccount a ON a.id = s.account_id
+LEFT JOIN belonging b ON b.customer_id = s.customer_id AND b.day = s.day
+GROUP BY s.day, s.account_id, s.team_id, a.network, s.kind, s.direction, s.is_public, coalesce(b.persona_id, 0)
+ON CONFLICT (day, account_id, team_id, kind, direction, is_public, persona_id) DO UPDATE
+SET n = excluded.n, sentiment_sum = excluded.sentiment_sum, sentiment_n = excluded.sentiment_n,
+    positive_n = excluded.positive_n, negative_n = excluded.negative_n

@@ -1,0 +1,32 @@
+-- Orders and revenue of the given days by source and persona of that day, in place of what stood there.
+-- Revenue is what was paid less what was refunded, in the workspace's currency; orders without a rate are counted
+-- apart and left out of it. Reads crm_order by (placed_at).
+WITH dirty AS (
+    SELECT day, day::timestamp AT TIME ZONE %(zone)s AS begins, (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends
+    FROM unnest(%(days)s::date[]) AS day
+), gone AS (
+    DELETE FROM analytics_dailyrevenue r USING dirty d WHERE r.day = d.day
+), bought AS (
+    SELECT d.day, o.source, o.units, o.base_total,
+           CASE WHEN o.total > 0 THEN o.base_total * (1 - least(o.refunded, o.total) / o.total) ELSE o.base_total END AS kept,
+           CASE WHEN earlier.found THEN earlier.after_id
+                ELSE coalesce(later.before_id, later.after_id, m.persona_id) END AS persona_id
+    FROM dirty d
+    JOIN crm_order o ON o.placed_at >= d.begins AND o.placed_at < d.ends AND o.status IN ('paid', 'refunded')
+    LEFT JOIN LATERAL (
+        SELECT true AS found, after_id FROM personas_personachange x
+        WHERE x.customer_id = o.customer_id AND x.at < d.ends ORDER BY x.at DESC, x.id DESC LIMIT 1
+    ) earlier ON true
+    LEFT JOIN LATERAL (
+        SELECT before_id, after_id FROM personas_personachange x
+        WHERE x.customer_id = o.customer_id AND x.at >= d.ends ORDER BY x.at, x.id LIMIT 1
+    ) later ON true
+    LEFT JOIN personas_personamembership m ON m.customer_id = o.customer_id
+)
+INSERT INTO analytics_dailyrevenue (day, source, persona_id, orders, units, revenue, without_rate)
+SELECT day, source, coalesce(persona_id, 0), count(*), coalesce(sum(units), 0), coalesce(sum(kept), 0),
+       count(*) FILTER (WHERE base_total IS NULL)
+FROM bought
+GROUP BY day, source, coalesce(persona_id, 0)
+ON CONFLICT (day, source, persona_id) DO UPDATE
+SET orders = excluded.orders, units = excluded.units, revenue = excluded.revenue, without_rate = excluded.without_rate

@@ -1,0 +1,46 @@
+-- First responses, by the local day on which the customer first wrote. An answer given days later changes the day of
+-- the question, so the days computed are those on which conversations with a line in the given days began.
+-- Reads engagement_interaction by (account, occurred_at) and engagement_conversation by key.
+WITH dirty AS (
+    SELECT account_id, day, day::timestamp AT TIME ZONE %(zone)s AS begins,
+           (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends
+    FROM unnest(%(accounts)s::bigint[], %(days)s::date[]) AS d (account_id, day)
+), begun AS (
+    SELECT d.account_id, d.day FROM dirty d
+    UNION
+    SELECT c.account_id, (c.first_inbound_at AT TIME ZONE %(zone)s)::date
+    FROM dirty d
+    JOIN engagement_interaction i
+        ON i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
+    JOIN engagement_conversation c ON c.id = i.conversation_id
+    WHERE c.first_inbound_at IS NOT NULL
+), gone AS (
+    DELETE FROM analytics_dailyservice r USING begun b WHERE r.account_id = b.account_id AND r.day = b.day
+), answered AS (
+    SELECT b.day, c.account_id, c.team_id, a.network, a.reply_goal_minutes,
+           extract(epoch FROM c.first_answered_at - c.first_inbound_at) AS seconds
+    FROM begun b
+    JOIN engagement_channelaccount a ON a.id = b.account_id
+    JOIN engagement_conversation c
+        ON c.account_id = b.account_id AND (c.first_inbound_at AT TIME ZONE %(zone)s)::date = b.day
+), bucketed AS (
+    SELECT day, account_id, team_id, width_bucket(seconds / 60.0, %(bounds)s::numeric[]) AS bucket, count(*) AS n
+    FROM answered WHERE seconds IS NOT NULL
+    GROUP BY day, account_id, team_id, bucket
+), counted AS (
+    SELECT day, account_id, team_id,
+           (SELECT jsonb_agg(coalesce(b.n, 0) ORDER BY slot)
+            FROM generate_series(0, cardinality(%(bounds)s::numeric[])) AS slot
+            LEFT JOIN bucketed b ON b.bucket = slot AND b.day = k.day AND b.account_id = k.account_id
+                                 AND b.team_id = k.team_id) AS buckets
+    FROM (SELECT DISTINCT day, account_id, team_id FROM answered) k
+)
+INSERT INTO analytics_dailyservice (day, account_id, team_id, network, conversations, answered, in_time, seconds_sum,
+                                    buckets)
+SELECT s.day, s.account_id, s.team_id, s.network, count(*), count(s.seconds),
+       count(*) FILTER (WHERE s.seconds <= s.reply_goal_minutes * 60), coalesce(sum(s.seconds), 0)::bigint, c.buckets
+FROM answered s JOIN counted c USING (day, account_id, team_id)
+GROUP BY s.day, s.account_id, s.team_id, s.network, c.buckets
+ON CONFLICT (day, account_id, team_id) DO UPDATE
+SET conversations = excluded.conversations, answered = excluded.answered, in_time = excluded.in_time,
+    seconds_sum = excluded.seconds_sum, buckets = excluded.buckets
