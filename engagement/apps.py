@@ -9,7 +9,8 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
-        from engagement import holdings, imports
+        from engagement import holdings, imports, registering
 
         holdings.register()
         imports.register_importer()
+        registering.register_inbox()

@@ -337,7 +337,7 @@ def _pause_account(account: ChannelAccount, text: str) -> None:
     """Ask for new credentials once; what is written meanwhile waits."""
     paused = ChannelAccount.objects.filter(pk=account.pk).exclude(health=Health.NEEDS_LOGIN)
     if paused.update(health=Health.NEEDS_LOGIN, health_text=text, health_since=timezone.now()):
-        emit("channel.needs_login", channels=["staff"], account=account.pk)
+        emit("channel.needs_login", channels=["role:admin", "role:manager"], account=account.pk)
 
 
 def _wait_for_answer_again(delivery: Delivery) -> None:
