@@ -11,11 +11,16 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Max
 
+from core import sql
 from core.models import Event
 
 log = structlog.get_logger(__name__)
 LIVE_CHANNEL = "rapport:live"
+NUMBERED_AT_ONCE = 5_000
+FEED_LOCK = 5_203_171
+"""The advisory lock of whoever numbers events, so that numbers appear in their order."""
 
 
 def live_channel() -> str:
@@ -48,8 +53,8 @@ def emit_many(happenings: Sequence[Happening]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO core_event (type, at, ids, channels, transaction)
-            SELECT h->>'type', statement_timestamp(), h->'ids', h->'channels', txid_current()
+            INSERT INTO core_event (type, at, ids, channels)
+            SELECT h->>'type', statement_timestamp(), h->'ids', h->'channels'
             FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS t(h, n) ORDER BY n
             RETURNING id
             """,
@@ -78,14 +83,39 @@ def live_redis() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
-def settled(after: int, *, types: Sequence[str] = (), limit: int = 500) -> list[Event]:
-    """Events with a greater id than `after` that no open transaction can still slip in before.
+@dataclass(frozen=True)
+class Feed:
+    """One page of the change feed; the next one begins at `next_after`, and is there already if `more`."""
 
-    An event is settled when every transaction that was open when it was written has ended.
+    events: list[Event]
+    next_after: int
+    more: bool
+
+
+def read_feed(after: int, *, types: Sequence[str] = (), limit: int = 500) -> Feed:
+    """Events with a greater number than `after`, in the order in which they could first be seen.
+
+    Ids are given before commit and numbers after it, so a transaction that ends late comes late in the
+    feed and is never passed by. Numbering is done by the readers, one at a time.
     """
-    found = Event.objects.filter(id__gt=after).extra(
-        where=["transaction < txid_snapshot_xmin(txid_current_snapshot())"]
-    )
+    with transaction.atomic():
+        numbered = _number_events()
+        newest = newest_number()
+    found = Event.objects.filter(number__gt=after, number__lte=newest)
     if types:
         found = found.filter(type__in=types)
-    return list(found.order_by("id")[:limit])
+    page = list(found.order_by("number")[: limit + 1])
+    if len(page) > limit:
+        return Feed(page[:limit], page[limit - 1].number or after, more=True)
+    return Feed(page, max(after, newest), more=numbered == NUMBERED_AT_ONCE)
+
+
+def newest_number() -> int:
+    """The greatest number given so far; 0 where there is none."""
+    return Event.objects.aggregate(newest=Max("number"))["newest"] or 0
+
+
+def _number_events() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])
+    return sql.run("core", "number_events", {"most": NUMBERED_AT_ONCE})

@@ -68,21 +68,24 @@ class Brand(models.Model):
 class Event(models.Model):
     """Something that happened, written in the same transaction as the thing itself.
 
-    `id` numbers the change feed and the live stream. A transaction that commits later may hold a
-    smaller id, so readers stop before the oldest transaction still open (`core.events.settled`).
+    `id` numbers the live stream. A transaction that commits later may hold a smaller id, so the change
+    feed goes by `number`, which an event gets once it can be seen (`core.events.read_feed`).
     """
 
     type = models.CharField(max_length=60)
     at = models.DateTimeField(default=timezone.now)
     ids = models.JSONField(default=dict)
     channels = models.JSONField(default=list, help_text="who is told live: team:<id>, user:<id>, staff")
-    transaction = models.BigIntegerField(editable=False)
+    number = models.BigIntegerField(null=True, unique=True, editable=False)
 
     class Meta:
         indexes: ClassVar = [
-            # clean-up of old events, and the feed filtered by type
+            # clean-up of old events
             models.Index(fields=["at"], name="core_event_at"),
-            models.Index(fields=["type", "id"], name="core_event_type"),
+            # the feed filtered by type
+            models.Index(fields=["type", "number"], name="core_event_type"),
+            # what is to be numbered next
+            models.Index(fields=["id"], condition=Q(number__isnull=True), name="core_event_unnumbered"),
         ]
 
     def __str__(self) -> str:
