@@ -78,7 +78,7 @@ def read_mail(raw: bytes, *, max_file: int, cut: int = 0) -> Mail:
     `max_file` is the size in bytes over which an attachment is left out with a note. `cut` is the whole size
     of a mail of which `raw` is only the beginning; its last file is then left out. Raises NotAMail.
     """
-    message = message_from_bytes(raw, policy=policy.compat32)
+    message = _parsed(raw)
     sender = sender_of(message)
     message_id = first_id(header_text(message, "Message-ID"))
     body = _read_body(message, max_file, cut)
@@ -99,6 +99,13 @@ def read_mail(raw: bytes, *, max_file: int, cut: int = 0) -> Mail:
         files=tuple(body.files),
         message=message,
     )
+
+
+def _parsed(raw: bytes) -> Message:
+    try:
+        return message_from_bytes(raw, policy=policy.compat32)
+    except RecursionError:
+        raise NotAMail("The mail's parts are nested too deeply.") from None
 
 
 # Headers
@@ -129,7 +136,7 @@ def raw_text(value: str) -> str:
     """A header that holds bytes beyond ASCII, as the parser kept them, in the likeliest charset."""
     if value.isascii():
         return value
-    return decode_bytes(value.encode("utf-8", "surrogateescape"), "utf-8")
+    return decode_bytes(value.encode("utf-8", "surrogateescape"), "")
 
 
 def first_id(value: str) -> str:
