@@ -151,7 +151,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def live_rapport(live_server: Any, settings: Any) -> Iterator[LiveRapport]:
     """Pages and the event stream on loopback, on the test database."""
-    with live_process() as port:
+    with live_process(live_server.url) as port:
         settings.LIVE_URL = f":{port}"
         yield LiveRapport(live_server.url, port)
 

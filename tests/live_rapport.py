@@ -46,9 +46,9 @@ def process_env() -> dict[str, str]:
 
 
 @contextmanager
-def process(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(*argv: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Python module beside the test."""
-    running = subprocess.Popen([sys.executable, "-m", *argv], env=process_env(), stdout=sys.stderr)
+    running = subprocess.Popen([sys.executable, "-m", *argv], env={**process_env(), **env}, stdout=sys.stderr)
     try:
         yield running
     finally:
@@ -61,12 +61,13 @@ def process(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def live_process() -> Iterator[int]:
-    """Run the event stream and give its port."""
+def live_process(page_url: str, **env: str) -> Iterator[int]:
+    """Run the event stream for pages of this address and give its port."""
     port = free_port()
     with process(
         "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--no-ws",
         "--workers-kill-timeout", "2", "--log-level", "warning", "config.asgi:application",
+        PUBLIC_URL=page_url, **env,
     ):  # fmt: skip
         wait_for_port(port)
         yield port
