@@ -9,6 +9,12 @@ class PersonasConfig(AppConfig):
     name = "personas"
 
     def ready(self) -> None:
-        from personas import fieldset
+        from core.jobs import register_runner
+        from personas import fieldset, holdings, nightly, segments, timeline
 
         fieldset.register()
+        holdings.register()
+        timeline.register()
+        nightly.register()
+        register_runner(nightly.KIND, nightly.run_rebuild)
+        register_runner("segment.build", segments.run_build)

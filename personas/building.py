@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from django.db import DatabaseError, connection, transaction
 
 from core.conditions import (
-    Condition,
     Context,
     Node,
     Occurrence,
@@ -62,11 +61,6 @@ def moves_with_the_day(rule: Node) -> bool:
     )
 
 
-def asks_for(rule: Node, prefix: str) -> bool:
-    """Whether a rule asks for a field whose name begins so."""
-    return any(isinstance(leaf, Condition) and leaf.field.name.startswith(prefix) for leaf in leaves(rule))
-
-
 def in_order(segments: Iterable[Segment]) -> list[Segment]:
     """Segments after those they ask about. Those in a circle come last, by id, and are each built once."""
     waiting = {segment.pk: segment for segment in sorted(segments, key=lambda one: one.pk)}
@@ -83,6 +77,23 @@ def _asked(segment: Segment) -> set[int]:
         return segments_in(customer_rule(segment.rule))
     except RuleInvalid:
         return set()
+
+
+def needs_build(segment: Segment, today: date, zone: str, built: set[int]) -> bool:
+    """Whether the members can differ although no customer does.
+
+    A changed rule, a failed build, another one it asks about that was just built, or a rule that moves with
+    the day and was last built on another one.
+    """
+    if segment.version != segment.built_version or segment.error or segment.built_at is None:
+        return True
+    try:
+        rule = customer_rule(segment.rule)
+    except RuleInvalid:
+        return True
+    if segments_in(rule) & built:
+        return True
+    return moves_with_the_day(rule) and segment.built_at.astimezone(ZoneInfo(zone)).date() != today
 
 
 def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> Built:

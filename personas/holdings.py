@@ -1,0 +1,76 @@
+"""Which tables of this app hold a person: all of them are computed and follow from what other apps keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import models
+
+from core.privacy import Holding, register_customer_data
+from core.privacy import register as hold
+from personas.models import (
+    ChangedCustomer,
+    CustomerDay,
+    ModelCard,
+    Persona,
+    PersonaChange,
+    PersonaMembership,
+    PersonaModel,
+    Prediction,
+    Rebuild,
+    Segment,
+    SegmentChange,
+    SegmentMembership,
+    SegmentSize,
+    Traits,
+)
+
+Rows = Sequence[dict[str, Any]]
+
+
+def _exported(model: type[models.Model], *names: str) -> Callable[[Sequence[int]], Rows]:
+    """A person's rows of one table, by these columns (all where none is named)."""
+
+    def export(customers: Sequence[int]) -> Rows:
+        return list(model._default_manager.filter(customer_id__in=customers).order_by("pk").values(*names))
+
+    return export
+
+
+def _erased(model: type[models.Model]) -> Callable[[Sequence[int]], int]:
+    def erase(customers: Sequence[int]) -> int:
+        return int(model._default_manager.filter(customer_id__in=customers).delete()[0])
+
+    return erase
+
+
+def register() -> None:
+    """Computed rows are computed again after a merge; history stays with the record it names."""
+    columns: dict[type[models.Model], tuple[str, ...]] = {
+        Traits: (),
+        CustomerDay: (),
+        Prediction: (),
+        PersonaMembership: ("persona__name", "confidence", "reasons", "since"),
+        SegmentMembership: ("segment__name", "since"),
+        ChangedCustomer: ("customer_id",),
+    }
+    for model, names in columns.items():
+        hold(
+            Holding(
+                model,
+                "customer",
+                on_merge="recompute",
+                export=_exported(model, *names),
+                erase=_erased(model),
+            )
+        )
+    history: dict[type[models.Model], tuple[str, ...]] = {
+        SegmentChange: ("segment__name", "entered", "at"),
+        PersonaChange: ("before__name", "after__name", "at"),
+    }
+    for model, names in history.items():
+        hold(
+            Holding(model, "customer", on_merge="stay", export=_exported(model, *names), erase=_erased(model))
+        )
+    register_customer_data(ModelCard, Persona, PersonaModel, Rebuild, Segment, SegmentSize)

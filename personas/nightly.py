@@ -1,0 +1,321 @@
+"""The rebuild: every night, by hand, or after an import; one at a time, and resumable after a kill.
+
+A rebuild is a job. Its steps run in order, each timed; what a step has done is saved with its work, so that
+a killed run goes on where it stood. Higher apps add steps by `register_step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.permissions import check
+from core.events import emit
+from core.jobs import JobFailed, JobIsOpen, Progress, start_job
+from core.models import Job, Workspace
+from personas.building import build_segment, in_order, needs_build
+from personas.models import ChangedCustomer, Rebuild, Segment, SegmentSize
+from personas.traits.compute import Moment, fingerprint, list_all, list_changed, refresh_next
+
+log = structlog.get_logger(__name__)
+KIND = "rebuild"
+DUE_AT = time(3, 30)
+# Length of the progress bar; each step fills its part.
+BAR = 1000
+
+
+@dataclass
+class Run:
+    """One rebuild as its steps see it. `facts` are kept over a crash: what earlier steps found."""
+
+    rebuild: Rebuild
+    progress: Progress
+    moment: Moment
+    is_full: bool
+    is_refit: bool
+    facts: dict[str, Any] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    part: tuple[float, float] = (0.0, 1.0)
+
+    def save(self, **facts: Any) -> None:
+        """Keep facts and the steps that are done; called in the transaction of the work they stand for."""
+        self.facts |= facts
+        self.progress.save_cursor({"done": self.done, "facts": self.facts})
+
+    def tick(self, share: float) -> None:
+        """Move the progress bar: `share` of this step is done."""
+        first, last = self.part
+        self.progress.beat(round(BAR * (first + (last - first) * share)), BAR)
+
+    @property
+    def anybody_changed(self) -> bool:
+        """Whether data, personas or predictions differ from the last rebuild."""
+        return self.is_full or bool(self.facts.get("changed")) or ChangedCustomer.objects.exists()
+
+
+Step = Callable[[Run], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Registered:
+    name: str
+    function: Step
+    order: int
+    weight: float
+
+
+_steps: dict[str, _Registered] = {}
+
+
+def register_step(name: str, function: Step, order: int, *, weight: float = 1.0) -> None:
+    """Add a step: `function(run)` does it and returns its counts; it must be safe to repeat.
+
+    Own steps have the orders 10 to 50. `weight` is its part of the progress bar.
+    """
+    _steps[name] = _Registered(name, function, order, weight)
+
+
+def steps() -> list[str]:
+    """The names of all steps, in the order they run."""
+    return [step.name for step in _ordered()]
+
+
+def _ordered() -> list[_Registered]:
+    return sorted(_steps.values(), key=lambda step: (step.order, step.name))
+
+
+# Starting
+
+
+def start_rebuild(
+    *,
+    full: bool = False,
+    refit: bool = False,
+    by: User | None = None,
+    by_hand: bool = True,
+    enqueue: bool = True,
+) -> Job:
+    """Queue a rebuild. Raises core.jobs.JobIsOpen, whose message says since when one runs."""
+    if by is not None:
+        check(by, "rebuild.start")
+    with transaction.atomic():
+        job = start_job(
+            KIND,
+            "Full rebuild" if full else "Rebuild",
+            input={"full": full, "refit": refit},
+            by=by,
+            exclusive=KIND,
+            enqueue=False,
+        )
+        day = Workspace.current().today()
+        Rebuild.objects.create(day=day, job=job, is_full=full, by_hand=by_hand)
+        if enqueue:
+            transaction.on_commit(lambda: _enqueue(job), robust=True)
+    return job
+
+
+def _enqueue(job: Job) -> None:
+    """Hand the job to a nightly worker; with the broker away the sweep of jobs finds it."""
+    from personas.tasks import run_rebuild_task
+
+    run_rebuild_task.delay(str(job.pk))
+
+
+def is_due(now: datetime | None = None) -> bool:
+    """Whether this local date has no run yet, after half past three in the workspace's zone.
+
+    Hours that the clock skips or repeats, a beat that stood still and a late start change nothing.
+    """
+    workspace = Workspace.current()
+    local = (now or timezone.now()).astimezone(workspace.tz)
+    return local.time() >= DUE_AT and not Rebuild.objects.filter(day=local.date()).exists()
+
+
+def sweep() -> bool:
+    """Start the rebuild of this date when it is due; whether one was started."""
+    if not is_due():
+        return False
+    try:
+        start_rebuild(by_hand=False)
+    except JobIsOpen:
+        return False
+    return True
+
+
+# Running
+
+
+def run_rebuild(progress: Progress) -> dict[str, Any]:
+    """The job: every step that is not done yet, then the list of changed customers is emptied."""
+    run = _open(progress)
+    ordered = _ordered()
+    total = sum(step.weight for step in ordered)
+    begun = 0.0
+    for step in ordered:
+        run.part = (begun / total, (begun + step.weight) / total)
+        begun += step.weight
+        if step.name in run.done:
+            continue
+        with progress.step(step.name) as counts:
+            run.tick(0)
+            counts.update(step.function(run))
+            run.done.append(step.name)
+            run.save()
+    return _close(run)
+
+
+def _open(progress: Progress) -> Run:
+    job, workspace = progress.job, Workspace.current()
+    rebuild = Rebuild.objects.filter(job=job).first()
+    if rebuild is None:
+        raise JobFailed("This rebuild was removed.")
+    began = job.started_at or timezone.now()
+    cursor = job.cursor or {}
+    return Run(
+        rebuild=rebuild,
+        progress=progress,
+        moment=Moment(today=rebuild.day, zone=workspace.zone, now=began),
+        is_full=bool(job.input.get("full")),
+        is_refit=bool(job.input.get("refit")),
+        facts=dict(cursor.get("facts", {})),
+        done=list(cursor.get("done", [])),
+    )
+
+
+def _close(run: Run) -> dict[str, Any]:
+    changed = int(run.facts.get("traits_changed", 0))
+    with transaction.atomic():
+        run.rebuild.finished_at = timezone.now()
+        run.rebuild.customers_changed = changed
+        run.rebuild.fingerprint = fingerprint(run.moment.zone)
+        run.rebuild.save(update_fields=["finished_at", "customers_changed", "fingerprint"])
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE personas_changedcustomer")
+        emit("rebuild.finished", channels=["staff"], rebuild=run.rebuild.pk)
+    run.progress.beat(BAR, BAR)
+    return {"customers_changed": changed}
+
+
+# Steps
+
+
+def refresh_traits(run: Run) -> dict[str, Any]:
+    """List who may have changed, then refresh them batch by batch."""
+    if "listed" not in run.facts:
+        with transaction.atomic():
+            run.save(listed=_list(run))
+    total = max(ChangedCustomer.objects.count(), 1)
+    while True:
+        with transaction.atomic():
+            batch = refresh_next(run.facts.get("after", 0), run.moment)
+            if batch.last is None:
+                break
+            run.save(
+                after=batch.last,
+                customers=run.facts.get("customers", 0) + batch.customers,
+                traits_changed=run.facts.get("traits_changed", 0) + batch.changed,
+            )
+        run.tick(run.facts["customers"] / total)
+    return {"customers": run.facts.get("customers", 0), "written": run.facts.get("traits_changed", 0)}
+
+
+def _list(run: Run) -> int:
+    """Put on the list whom this rebuild must look at."""
+    since = _last_day(run)
+    if run.is_full or since is None:
+        return list_all()
+    return list_changed(since=since, today=run.moment.today)
+
+
+def _last_day(run: Run) -> date | None:
+    """The day of the last rebuild that finished by the same zone and SQL; None: everybody is to be done."""
+    last = Rebuild.objects.filter(finished_at__isnull=False).order_by("-finished_at", "-id").first()
+    if last is None or last.fingerprint != fingerprint(run.moment.zone) or last.day > run.moment.today:
+        return None
+    return last.day
+
+
+def assign_personas(run: Run) -> dict[str, Any]:
+    """Fit a model when there is none, on drift or by hand; then everybody changed to their persona."""
+    if not (run.is_full or run.is_refit or ChangedCustomer.objects.exists()):
+        return {"customers": 0, "written": 0, "moved": 0, "fitted": 0}
+
+    from personas.assigning import Assignment, assign
+
+    found = assign(
+        Assignment(
+            today=run.moment.today,
+            now=run.moment.now,
+            everybody=run.is_full,
+            refit=run.is_refit,
+            beat=run.tick,
+        )
+    )
+    if found["written"]:
+        run.save(changed=True)
+    return found
+
+
+def predict_customers(run: Run) -> dict[str, Any]:
+    """Scores of whoever changed; of everybody where the day of the last order moved or a model was fitted."""
+    from personas.predictions import Scope, predict
+
+    moment = run.moment
+    with transaction.atomic():
+        found = predict(
+            Scope(moment.today, moment.zone, moment.now, everybody=run.is_full, refit=run.is_refit)
+        )
+        if found["written"]:
+            run.save(changed=True)
+    return found
+
+
+def build_segments(run: Run) -> dict[str, Any]:
+    """Segments whose members can differ, those that others ask about first."""
+    moment, came, left, failed = run.moment, 0, 0, 0
+    todo = in_order(Segment.objects.filter(is_frozen=False))
+    built: set[int] = set()
+    for place, segment in enumerate(todo):
+        run.tick(place / len(todo))
+        if not run.anybody_changed and not needs_build(segment, moment.today, moment.zone, built):
+            continue
+        found = build_segment(segment_id=segment.pk, today=moment.today, zone=moment.zone, now=moment.now)
+        came, left, failed = came + found.came, left + found.left, failed + bool(found.error)
+        built.add(segment.pk)
+    _note_sizes(moment.today)
+    if came or left:
+        run.save(changed=True)
+    return {"segments": len(built), "came": came, "left": left, "failed": failed}
+
+
+def _note_sizes(day: date) -> None:
+    """The trend has a point a day, also where nothing had to be built."""
+    sizes = Segment.objects.filter(built_version__gt=0).values_list("pk", "size")
+    SegmentSize.objects.bulk_create(
+        [SegmentSize(segment_id=pk, day=day, size=size) for pk, size in sizes], ignore_conflicts=True
+    )
+
+
+def write_cards(run: Run) -> dict[str, Any]:
+    """Persona cards, where anybody changed or a card is missing."""
+    from personas.cards import refresh_cards
+
+    return refresh_cards(
+        today=run.moment.today, zone=run.moment.zone, now=run.moment.now, everything=run.anybody_changed
+    )
+
+
+def register() -> None:
+    """Own steps; called once, when the app is ready."""
+    register_step("traits", refresh_traits, 10, weight=4)
+    register_step("personas", assign_personas, 20, weight=4)
+    register_step("predictions", predict_customers, 30, weight=2)
+    register_step("segments", build_segments, 40, weight=2)
+    register_step("cards", write_cards, 50, weight=1)
