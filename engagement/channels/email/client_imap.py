@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from imaplib import IMAP4
 from typing import Any
 
-from imapclient import SEEN, SENT, IMAPClient
+from imapclient import SEEN, IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.imapclient import SENT
 
 from core.addresses import PrivateAddress
 from engagement.channels.base import AuthFailure, TransientFailure
