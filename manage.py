@@ -3,6 +3,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
@@ -16,10 +17,19 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")
-    except PermissionError as error:
-        sys.exit(f"Error: {error.filename} cannot be written: give it to this user, or set VAR_DIR.")
+    except (PermissionError, NotADirectoryError) as error:
+        if not _is_in_var(error.filename):
+            raise
+        sys.exit(f"Error: {error.filename} is not writable: give it to this user, or set VAR_DIR.")
     except OperationalError as error:
         sys.exit(f"Error: the database does not answer: {_hint(str(error).strip())}")
+
+
+def _is_in_var(path: object) -> bool:
+    """Tell whether a path lies where this installation keeps its data."""
+    from config.places import var_dir
+
+    return isinstance(path, str) and Path(path).is_relative_to(var_dir())
 
 
 def _hint(reason: str) -> str:

@@ -6,6 +6,7 @@ is a snapshot; files are copied after it, and none that it knows is ever changed
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -57,12 +58,12 @@ def save(addresses: Mapping[str, str]) -> Path:
 
 
 def _pack(target: Path, dump: Path) -> None:
-    manifest = {"format": FORMAT, "made_at": datetime.now(UTC).isoformat(), "size": dump.stat().st_size}
     secrets = dump.with_name("secrets")
     secrets.mkdir()
     write_private(secrets / "secret_key", settings.SECRET_KEY + "\n")
     write_private(secrets / "rapport_key", settings.RAPPORT_KEY + "\n")
     manifest_file = dump.with_name(MANIFEST)
+    manifest = {"format": FORMAT, "made_at": datetime.now(UTC).isoformat(), DUMP: _hash(dump)}
     manifest_file.write_text(json.dumps(manifest))
     with tarfile.open(target, "w") as archive:
         for path in (manifest_file, dump, secrets):
@@ -71,12 +72,19 @@ def _pack(target: Path, dump: Path) -> None:
             archive.add(settings.MEDIA_ROOT, "media")
 
 
+def _hash(path: Path) -> str:
+    """Return what tells a damaged dump: pg_restore takes some damage for the end of a table."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def put_back(file: Path, addresses: Mapping[str, str]) -> list[str]:
     """Replace database, files and secrets by those of a backup; returns what a person must still do.
 
     Everything is unpacked and restored beside what is there, and changes places at the end: a backup that
     turns out to be damaged changes nothing.
     """
+    var_dir().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=var_dir()) as scratch:
         unpacked = Path(scratch)
         _unpack(file, unpacked)
@@ -97,7 +105,7 @@ def _unpack(file: Path, target: Path) -> None:
         raise StartError(f"{error.filename} does not exist or {file} is no backup of Rapport.") from error
     except (tarfile.TarError, ValueError, OSError) as error:
         raise StartError(f"{file} is no backup of Rapport, or it is damaged ({error}).") from error
-    if manifest.get("format") != FORMAT or (target / DUMP).stat().st_size != manifest.get("size"):
+    if manifest.get("format") != FORMAT or _hash(target / DUMP) != manifest.get(DUMP):
         raise StartError(f"{file} is damaged, or was made by a later version of Rapport.")
 
 

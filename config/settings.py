@@ -6,6 +6,7 @@ Each variable is described in docs/configuration.md.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,14 @@ def whole_number(name: str, default: int, least: int = 0) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {os.environ[name]!r}.") from error
     if value < least:
         raise ImproperlyConfigured(f"{name} must be at least {least}, not {value}.")
+    return value
+
+
+def rate(name: str, default: str) -> str:
+    """Read a number of calls a second, minute, hour or day, such as 1200/min."""
+    value: str = env(name, default=default)
+    if not re.fullmatch(r"[1-9][0-9]*/(s|sec|m|min|h|hour|d|day)", value):
+        raise ImproperlyConfigured(f"{name} must be like 1200/min, not {value!r}.")
     return value
 
 
@@ -286,25 +295,28 @@ CONTENT_SECURITY_POLICY = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.APIKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["core.api.rendering.JSONAnswer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsing.JSONBody"],
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.Schema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "accounts.throttling.AnonymousThrottle",
+        "accounts.throttling.KeyThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {
-        "anon": env("API_RATE_ANONYMOUS", default="60/min"),
-        "user": env("API_RATE", default="1200/min"),
+        "anonymous": rate("API_RATE_ANONYMOUS", default="60/min"),
+        "key": rate("API_RATE", default="1200/min"),
     },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "NUM_PROXIES": PROXIES,
 }
-DRF_STANDARDIZED_ERRORS = {"ALLOWED_ERROR_STATUS_CODES": ["400", "401", "403", "404", "429"]}
+DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "core.api.errors.Handler"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Rapport API",
-    "DESCRIPTION": "Customers, interactions, conversations, segments and personas, in and out.",
+    "DESCRIPTION": (
+        "Customers, interactions, orders, conversations, segments and personas, in and out. "
+        "Send a key as `Authorization: Bearer rk_…`; make one in Settings, API keys."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -314,17 +326,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
-        "ValidationErrorEnum": "drf_standardized_errors.openapi_serializers.ValidationErrorEnum.choices",
-        "ClientErrorEnum": "drf_standardized_errors.openapi_serializers.ClientErrorEnum.choices",
-        "ServerErrorEnum": "drf_standardized_errors.openapi_serializers.ServerErrorEnum.choices",
-        "ErrorCode401Enum": "drf_standardized_errors.openapi_serializers.ErrorCode401Enum.choices",
-        "ErrorCode403Enum": "drf_standardized_errors.openapi_serializers.ErrorCode403Enum.choices",
-        "ErrorCode404Enum": "drf_standardized_errors.openapi_serializers.ErrorCode404Enum.choices",
-        "ErrorCode429Enum": "drf_standardized_errors.openapi_serializers.ErrorCode429Enum.choices",
+        "OrderStatus": "crm.models.OrderStatus.choices",
+        "ConversationStatus": "engagement.models.Status.choices",
+        "JobState": "core.models.JobState.choices",
+        "PushStatus": "core.api.pushing.STATUSES",
     },
-    "POSTPROCESSING_HOOKS": [
-        "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",
-    ],
 }
 
 # Our own notices by e-mail; without EMAIL_URL they are files in var/mail
@@ -386,6 +392,7 @@ CELERY_BEAT_SCHEDULE = {
         "engagement.tasks.sweep_pulls": "inbound",
         "engagement.tasks.sweep_raw_events": "inbound",
         "personas.tasks.sweep_nightly": "nightly",
+        "analytics.tasks.sweep_rollups": "default",
     }.items()
 }
 

@@ -10,5 +10,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.shell_urls")),
     path("accounts/", include("accounts.entrance_urls")),
     path("", include("engagement.urls")),
+    path("", include("analytics.urls")),
     path("chat/", include("engagement.channels.webchat.urls")),
 ]
