@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, DecimalField, ExpressionWrapper, F, Q, Sum, Value
 from django.db.models.functions import NullIf
 from django.utils import timezone
 
@@ -66,9 +66,10 @@ def about(conversation: Conversation, user: User) -> About | None:
 
 def _figures(orders: Any) -> dict[str, Any]:
     year = Q(placed_at__gte=timezone.now() - timedelta(days=365), status__in=["paid", "refunded"])
+    kept = F("base_total") * (F("total") - F("refunded")) / NullIf(F("total"), Value(Decimal(0)))
     found: dict[str, Any] = orders.aggregate(
         n=Count("pk", filter=Q(status__in=["paid", "refunded"])),
-        spent=Sum(F("base_total") * (F("total") - F("refunded")) / NullIf(F("total"), 0), filter=year),
+        spent=Sum(ExpressionWrapper(kept, DecimalField()), filter=year),
     )
     return found
 
