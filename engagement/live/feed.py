@@ -26,7 +26,7 @@ from engagement.live.hub import Hub, Notice
 log = structlog.get_logger(__name__)
 
 LOOK_WITHOUT_REDIS = 2.0
-LOOK_WITH_REDIS = 10.0
+LOOK_WITH_REDIS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 PING_EVERY = 15.0
 
