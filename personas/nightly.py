@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
-import structlog
+from celery import current_app
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -24,7 +24,6 @@ from personas.building import build_segment, in_order, needs_build
 from personas.models import ChangedCustomer, Rebuild, Segment, SegmentSize
 from personas.traits.compute import Moment, fingerprint, list_all, list_changed, refresh_next
 
-log = structlog.get_logger(__name__)
 KIND = "rebuild"
 DUE_AT = time(3, 30)
 # Length of the progress bar; each step fills its part.
@@ -123,9 +122,7 @@ def start_rebuild(
 
 def _enqueue(job: Job) -> None:
     """Hand the job to a nightly worker; with the broker away the sweep of jobs finds it."""
-    from personas.tasks import run_rebuild_task
-
-    run_rebuild_task.delay(str(job.pk))
+    current_app.send_task("personas.tasks.run_rebuild_task", [str(job.pk)], queue="nightly")
 
 
 def is_due(now: datetime | None = None) -> bool:
