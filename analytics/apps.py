@@ -1,7 +1,16 @@
-"""Analytics."""
+"""Analytics: how it goes."""
 
 from django.apps import AppConfig
 
 
 class AnalyticsConfig(AppConfig):
+    """Rollups, figures and dashboards."""
+
     name = "analytics"
+
+    def ready(self) -> None:
+        from analytics import holdings, rollups
+        from personas.nightly import register_step
+
+        holdings.register()
+        register_step("rollups", lambda run: rollups.nightly(), 60)

@@ -171,7 +171,7 @@ def topics(filters: Filters, *, limit: int = 10) -> list[dict[str, Any]]:
 
 
 def persona_shares(filters: Filters) -> dict[str, Any]:
-    """Members of each persona at the end of the period, and at the end of the one before where it is known."""
+    """Members of each persona at the end of the period, and of the one before where that is known."""
     newest = _sizes_at(filters.period.last)
     earlier = _sizes_at(filters.period.before.last)
     found = Persona.objects.filter(pk__in={*newest, *earlier}).order_by("rank", "pk")

@@ -1,0 +1,86 @@
+"""Figures as CSV, with cells that a spreadsheet would run as formulas made harmless."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from analytics import figures
+from analytics.figures import Filters
+
+_RUNS = ("=", "+", "-", "@", "\t", "\r")
+Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
+
+
+def harmless(cell: Any) -> Any:
+    """Text that a spreadsheet would run as a formula, with an apostrophe before it."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RUNS) else cell
+
+
+def csv_lines(table: Table) -> Iterator[str]:
+    """The lines of a CSV file, header first."""
+    header, rows = table
+    for row in (header, *rows):
+        line = io.StringIO()
+        csv.writer(line).writerow([harmless(cell) for cell in row])
+        yield line.getvalue()
+
+
+def _volume(filters: Filters) -> Table:
+    rows = [(row["network"], row["count"].now, row["count"].before) for row in figures.volume(filters)]
+    return ("network", "interactions", "interactions before"), rows
+
+
+def _by_day(filters: Filters) -> Table:
+    counts = figures.volume_by_day(filters)
+    days = filters.period.each()
+    return ("day", "interactions", "interactions before"), zip(
+        days, counts["now"], counts["before"], strict=True
+    )
+
+
+def _response(filters: Filters) -> Table:
+    found = figures.first_response(filters)
+    days = filters.period.each()
+    header = ("day", "median minutes to first answer", "median minutes before")
+    return header, zip(days, found["now"], found["before"], strict=True)
+
+
+def _sentiment(filters: Filters) -> Table:
+    found = figures.sentiment_by_day(filters)
+    header = ("day", "happy per cent", "unhappy per cent")
+    return header, zip(filters.period.each(), found["happy"], found["unhappy"], strict=True)
+
+
+def _topics(filters: Filters) -> Table:
+    rows = [
+        (row["topic"], row["count"].now, row["count"].before, round(row["unhappy_share"], 1))
+        for row in figures.topics(filters, limit=1000)
+    ]
+    return ("topic", "interactions", "interactions before", "unhappy per cent"), rows
+
+
+def _personas(filters: Filters) -> Table:
+    rows = [
+        (row["name"], row["members"], round(row["share"].now, 2), round(row["share"].before, 2))
+        for row in figures.persona_shares(filters)["personas"]
+    ]
+    return ("persona", "customers", "per cent", "per cent before"), rows
+
+
+def _revenue(filters: Filters) -> Table:
+    rows = [(row["name"], row["now"], row["before"]) for row in figures.revenue(filters)["by_persona"]]
+    return ("persona", "revenue", "revenue before"), rows
+
+
+TABLES: dict[str, Callable[[Filters], Table]] = {
+    "volume": _volume,
+    "by-day": _by_day,
+    "response": _response,
+    "sentiment": _sentiment,
+    "topics": _topics,
+    "personas": _personas,
+    "revenue": _revenue,
+}

@@ -1,0 +1,14 @@
+"""Addresses of the analytics pages."""
+
+from django.urls import path
+
+from analytics import views
+
+app_name = "analytics"
+urlpatterns = [
+    path("analytics/", views.overview, name="overview"),
+    path("analytics/export/<slug:figure>.csv", views.export, name="export"),
+    path("analytics/interactions/", views.interaction_list, name="interaction-list"),
+    path("analytics/conversations/", views.conversation_list, name="conversation-list"),
+    path("analytics/orders/", views.order_list, name="order-list"),
+]

@@ -1,0 +1,103 @@
+/* ECharts in Rapport's dress. Colors come from the CSS tokens; tooltips are drawn on the canvas ("richText"),
+   because HTML tooltips carry style attributes, which the CSP forbids. Data stand in the page as JSON. */
+const data = JSON.parse(document.getElementById("charts").textContent);
+const language = document.documentElement.lang || "en";
+const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+const amount = new Intl.NumberFormat(language, { style: "currency", currency: data.currency, maximumFractionDigits: 0 });
+const dayLabel = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone: "UTC" });
+
+const probe = document.createElement("i");
+probe.hidden = true;
+document.body.append(probe);
+const color = (token) => {
+  probe.style.color = `var(--${token})`;
+  return getComputedStyle(probe).color;
+};
+const isDark = () => document.documentElement.dataset.bsTheme === "dark";
+const days = data.days.map((day) => dayLabel.format(new Date(`${day}T00:00:00Z`)));
+
+const tooltip = (format) => ({
+  trigger: "axis", renderMode: "richText", confine: true, backgroundColor: color("surface"), borderColor: color("line-strong"), borderWidth: 1,
+  padding: 10, textStyle: { color: color("text"), fontSize: 12 }, axisPointer: { type: "line", lineStyle: { color: color("line-strong") } },
+  valueFormatter: (value) => (value === null || value === undefined ? "–" : format(value)),
+});
+const base = (format = (value) => whole.format(value)) => ({
+  animationDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 250,
+  textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12, color: color("text-3") },
+  grid: { left: 4, right: 10, top: 12, bottom: 10, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+  tooltip: tooltip(format),
+});
+const dayAxis = (more) => ({
+  type: "category", data: days, boundaryGap: false, axisTick: { show: false }, axisLine: { lineStyle: { color: color("line-strong") } },
+  axisLabel: { color: color("text-3"), interval: Math.max(0, Math.ceil(days.length / 4) - 1), alignMinLabel: "left", hideOverlap: true }, ...more,
+});
+const valueAxis = (more) => ({
+  type: "value", splitNumber: 3, min: 0, splitLine: { lineStyle: { color: color("line") } },
+  axisLabel: { color: color("text-3"), formatter: (value) => whole.format(value) }, ...more,
+});
+const line = (name, values, token, more) => ({
+  name, type: "line", data: values, symbol: "none", connectNulls: true, lineStyle: { width: 2, color: color(token) }, itemStyle: { color: color(token) }, ...more,
+});
+const past = (name, values) => line(name, values, "c-past", { lineStyle: { width: 1.5, type: [4, 4], color: color("c-past") } });
+const noPointer = (format) => ({ ...tooltip(format), axisPointer: { type: "none" } });
+
+const charts = {
+  volume: () => ({ ...base(), xAxis: dayAxis(), yAxis: valueAxis(), series: [past("Before", data.volume.before), line("This period", data.volume.now, "c1")] }),
+  response: () => ({
+    ...base((value) => `${whole.format(value)} min`), xAxis: dayAxis(), yAxis: valueAxis(),
+    series: [past("Before", data.response.before), line("This period", data.response.now, "c1")],
+  }),
+  sentiment: () => ({
+    ...base(), tooltip: { ...tooltip((value) => `${whole.format(Math.abs(value))}%`), axisPointer: { type: "none" } },
+    xAxis: dayAxis({ boundaryGap: true, axisLine: { onZero: true, lineStyle: { color: color("line-strong") } } }),
+    yAxis: valueAxis({ min: null, axisLabel: { color: color("text-3"), formatter: (value) => (value ? `${Math.abs(value)}%` : "0") } }),
+    series: [
+      { name: "Happy", type: "bar", stack: "mood", barCategoryGap: "28%", data: data.sentiment.happy, itemStyle: { color: color("c1"), borderRadius: [2, 2, 0, 0] } },
+      { name: "Unhappy", type: "bar", stack: "mood", data: data.sentiment.unhappy.map((value) => (value === null ? null : -value)), itemStyle: { color: color("c6"), borderRadius: [0, 0, 2, 2] } },
+    ],
+  }),
+  shares: () => {
+    const rows = data.hasBefore ? ["Before", "Now"] : ["Now"];
+    const light = (tone) => tone === 2 || tone === 4 || isDark();
+    return {
+      ...base(), tooltip: noPointer((value) => `${whole.format(value)}%`), xAxis: { type: "value", max: 100, show: false },
+      yAxis: { type: "category", data: rows, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: color("text-2") } },
+      series: data.shares.map(({ name, tone, now, before }) => ({
+        name, type: "bar", stack: "share", barWidth: 52, data: data.hasBefore ? [before, now] : [now],
+        itemStyle: { color: color(`c${tone}`), borderColor: color("surface"), borderWidth: 2, borderRadius: 4 },
+        label: { show: true, formatter: ({ value }) => (value < 6 ? "" : `${Math.round(value)}%`), fontSize: 11, fontWeight: 600, color: light(tone) ? "#14181b" : "#ffffff" },
+      })),
+    };
+  },
+  revenue: () => ({
+    ...base(), tooltip: noPointer((value) => amount.format(value)), grid: { ...base().grid, right: 64 }, xAxis: { type: "value", show: false },
+    yAxis: {
+      type: "category", inverse: true, data: data.revenue.map(({ name }) => name), axisLine: { show: false }, axisTick: { show: false },
+      axisLabel: { color: color("text-2"), width: 130, overflow: "truncate" },
+    },
+    series: [
+      {
+        name: "This period", type: "bar", barWidth: 11, barGap: "18%", data: data.revenue.map(({ now }) => now), itemStyle: { color: color("c1"), borderRadius: 3 },
+        label: { show: true, position: "right", formatter: ({ value }) => amount.format(value), color: color("text"), fontWeight: 600, fontSize: 12 },
+      },
+      { name: "Before", type: "bar", barWidth: 7, data: data.revenue.map(({ before }) => before), itemStyle: { color: color("c-past"), borderRadius: 3 } },
+    ],
+  }),
+};
+
+const drawn = [...document.querySelectorAll("[data-chart]")].map((box) => ({ box, chart: window.echarts.init(box, null, { renderer: "canvas" }) }));
+const draw = () => drawn.forEach(({ box, chart }) => chart.setOption(charts[box.dataset.chart](), true));
+const resize = new ResizeObserver(() => drawn.forEach(({ chart }) => chart.resize()));
+drawn.forEach(({ box }) => resize.observe(box));
+document.addEventListener("rapport:theme", draw);
+document.fonts.ready.then(draw);
+
+document.addEventListener("click", (event) => {
+  const control = event.target.closest("[data-png]");
+  if (!control) return;
+  const found = drawn.find(({ box }) => box.dataset.chart === control.dataset.png);
+  const link = document.createElement("a");
+  link.href = found.chart.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: color("surface") });
+  link.download = `${control.dataset.png}.png`;
+  link.click();
+});
