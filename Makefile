@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 # Tests run beside throwaway servers of their own, on their own files.
 TESTING := VAR_DIR=$(CURDIR)/var/test DATABASE_URL= REDIS_URL= $(VENV_PYTHON) -m config.embedded
+# Measurements run beside servers that write to disk as in earnest.
+MEASURING := VAR_DIR=$(CURDIR)/var/bench DATABASE_URL= REDIS_URL= $(VENV_PYTHON) -m config.embedded --durable
 CODE := accounts analytics config core crm engagement personas manage.py benchmarks tests
 
 .DEFAULT_GOAL := help
 .PHONY: help python install install-dev run backup restore upgrade test test-peers lint format types \
-	migrations bench screenshots ci clean-test
+	migrations bench screenshots ci
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +61,7 @@ migrations: install-dev ## Fail when a migration is missing
 	@$(TESTING) $(VENV_PYTHON) manage.py makemigrations --check --dry-run
 
 bench: install-dev ## Measure: NAME=ingest for one, SIZE=small for a quick look
-	@$(TESTING) $(VENV_PYTHON) benchmarks/run.py $(NAME)
+	@$(MEASURING) $(VENV_PYTHON) benchmarks/run.py $(NAME)
 
 screenshots: install-dev ## Pictures of the demo workspace for the README
 	@$(TESTING) $(VENV_PYTHON) docs/screenshots.py

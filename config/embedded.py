@@ -1,8 +1,9 @@
 """The embedded servers together: which are needed, who may start them, where they are found.
 
-    python -m config.embedded COMMAND …
+    python -m config.embedded [--durable] COMMAND …
 
-runs a command beside throwaway servers of its own, as tests want it.
+runs a command beside servers of its own: throwaway ones, as tests want it, or with --durable ones that write
+to disk as in earnest, as measurements want it.
 """
 
 from __future__ import annotations
@@ -136,13 +137,15 @@ def lock_is_held() -> bool:
 
 
 def main() -> int:
-    """Run the command of the command line beside throwaway servers and return its exit code."""
-    if len(sys.argv) == 1:
-        print("usage: python -m config.embedded COMMAND …", file=sys.stderr)
+    """Run the command of the command line beside servers of its own and return its exit code."""
+    argv = sys.argv[1:]
+    durable = argv[:1] == ["--durable"]
+    if not argv[durable:]:
+        print("usage: python -m config.embedded [--durable] COMMAND …", file=sys.stderr)
         return 2
     try:
-        with running(throwaway=True) as addresses:
-            return _run(sys.argv[1:], {**os.environ, **addresses})
+        with running(throwaway=not durable) as addresses:
+            return _run(argv[durable:], {**os.environ, **addresses})
     except StartError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
