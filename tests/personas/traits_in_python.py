@@ -160,3 +160,31 @@ def consents(given: list[Row]) -> int:
         rank = (row["at"], row["whole_person"], not row["given"])
         newest[row["purpose"]] = max(newest.get(row["purpose"], rank), rank)
     return sum(not refused for _at, _person, refused in newest.values())
+
+
+def days(sources: dict[str, list[Row]], *, zone: str) -> dict[tuple[Any, ...], tuple[int, int, float, int]]:
+    """(customer, local day, network, kind, direction) to (n, public, sum of sentiment, how many had one)."""
+    counted: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    own: dict[int, list[Row]] = defaultdict(list)
+    for row in sources["said"]:
+        if row["deleted_at"] is None and row["kind"] != "note":
+            own[row["customer_id"]].append(row)
+    touches = [(row, row["occurred_at"], "inbound") for rows in own.values() for row in once(rows)]
+    touches += [
+        (row, row["occurred_at"], "outbound")
+        for row in sources["written"]
+        if row["deleted_at"] is None and row["kind"] != "note"
+    ]
+    for order in sources["orders"]:
+        if order["status"] in ("paid", "refunded"):
+            row = {"kind": "order", "network": order["source"], "customer_id": order["customer_id"]}
+            touches.append((row, order["placed_at"], "inbound"))
+    for row, at, direction in touches:
+        day = at.astimezone(ZoneInfo(zone)).date()
+        counted[(row["customer_id"], day, row["network"], row["kind"], direction)].append(row)
+    return {key: summed(rows, key[4] == "inbound") for key, rows in counted.items()}
+
+
+def summed(rows: list[Row], inbound: bool) -> tuple[int, int, float, int]:
+    moods = [Fraction(str(row["sentiment"])) for row in rows if inbound and row.get("sentiment") is not None]
+    return len(rows), sum(bool(row.get("is_public")) for row in rows), float(sum(moods)), len(moods)
