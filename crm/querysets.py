@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -42,12 +43,25 @@ class CustomerQuerySet(models.QuerySet[Any]):
 class IdentityQuerySet(models.QuerySet[Any]):
     """Handles, addresses and numbers."""
 
+    def visible_to(self, user: Any) -> IdentityQuerySet:
+        """All staff see who customers are."""
+        return self if user.is_active else self.none()
+
     def matching(self, text: str) -> IdentityQuerySet:
         return self.filter(handle__icontains=text.strip().lstrip("@"))
 
 
 class OrderQuerySet(models.QuerySet[Any]):
     """Purchases."""
+
+    def visible_to(self, user: Any) -> OrderQuerySet:
+        """All staff see what customers bought."""
+        return self if user.is_active else self.none()
+
+    def ids_of(self, source: str, external_ids: Iterable[str]) -> dict[str, int]:
+        """Our id of each of these orders of one shop, by the shop's."""
+        found = self.filter(source=source, external_id__in=list(external_ids))
+        return dict(found.values_list("external_id", "pk"))
 
     def paid(self) -> OrderQuerySet:
         """Orders that count as purchases."""

@@ -1,0 +1,22 @@
+"""Refusals with a status of their own. Imports little: the settings of REST framework lead here."""
+
+from __future__ import annotations
+
+from rest_framework import status
+from rest_framework.exceptions import APIException
+
+
+class Conflict(APIException):
+    """What was asked does not fit how things stand."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+    default_detail = "This does not fit how things stand."
+
+
+class BodyTooLarge(APIException):
+    """More than one call may carry."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+    default_detail = "The body is too large."
