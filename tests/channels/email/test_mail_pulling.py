@@ -229,7 +229,8 @@ def test_of_a_huge_mail_only_the_beginning_is_fetched(mailbox, imap_server, new_
 
 def test_files_and_inline_pictures_are_kept(mailbox, imap_server):
     imap_server.deliver(
-        b'From: bob@example.org\r\nMessage-ID: <m1@x>\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n'
+        b"From: bob@example.org\r\nMessage-ID: <m1@x>\r\n"
+        b'Content-Type: multipart/related; boundary="b"\r\n\r\n'
         b'--b\r\nContent-Type: text/html\r\n\r\n<p>Hi <img src="cid:logo@x"></p>\r\n'
         b"--b\r\nContent-Type: image/png; name=logo.png\r\nContent-ID: <logo@x>\r\n"
         b"Content-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n--b--\r\n"
