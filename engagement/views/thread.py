@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -14,6 +13,7 @@ from django_htmx.http import trigger_client_event
 
 from accounts.permissions import requires
 from engagement import about, conversations, flow, presence
+from engagement.channels.email.html import shown_html
 from engagement.forms import snooze_times
 from engagement.inbox import Asked
 from engagement.models import Attachment, Interaction, MailContent, Priority
@@ -22,7 +22,6 @@ from engagement.views.inbox import me, visible
 
 SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 EMBEDDED_BYTES = 8 * 1024 * 1024
-CID = re.compile(r"""(["'(])cid:([^"')\s]+)""", re.IGNORECASE)
 FRAME_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:{remote}; font-src data:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'self'; "
@@ -151,21 +150,23 @@ def mail_frame(request: HttpRequest, pk: int) -> HttpResponse:
     """A mail's own HTML, for a sandboxed frame: no scripts, remote pictures only when asked for."""
     seen = Interaction.objects.visible_to(me(request)).present()
     mail = get_object_or_404(MailContent.objects.exclude(html=""), interaction__in=seen.filter(pk=pk))
-    remote = " https: http:" if request.GET.get("images") == "1" else ""
-    body = _with_pictures(mail)
+    asked_for = request.GET.get("images") == "1"
+    remote = " https: http:" if asked_for else ""
+    body = shown_html(mail.html, _own_pictures(mail), remote=asked_for)
     page = render(request, "engagement/mail_frame.html", {"body": body})
     page["Content-Security-Policy"] = FRAME_POLICY.format(remote=remote)
     page["Referrer-Policy"] = "no-referrer"
     return page
 
 
-def _with_pictures(mail: MailContent) -> str:
-    """The HTML with pictures that came inside the mail put in their places.
+def _own_pictures(mail: MailContent) -> dict[str, str]:
+    """Pictures that came inside the mail, by content id.
 
-    They become data addresses: a sandboxed frame sends no cookie, so it could not fetch them.
+    They are data addresses: a sandboxed frame sends no cookie, so it could not fetch them.
     """
     kept = Attachment.objects.filter(interaction_id=mail.interaction_id, content_type__in=SHOWN_INLINE)
-    found, left = {}, EMBEDDED_BYTES
+    found: dict[str, str] = {}
+    left = EMBEDDED_BYTES
     for one in kept.exclude(content_id="").exclude(file=""):
         if one.size > left:
             continue
@@ -173,7 +174,7 @@ def _with_pictures(mail: MailContent) -> str:
         with one.file.open("rb") as stream:
             content = base64.b64encode(stream.read()).decode()
         found[one.content_id.strip("<>").lower()] = f"data:{one.content_type};base64,{content}"
-    return CID.sub(lambda match: match[1] + found.get(match[2].strip("<>").lower(), "data:,"), mail.html)
+    return found
 
 
 @require_GET

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from html import escape, unescape
+from urllib.parse import unquote
 
 import nh3
 
@@ -93,7 +94,9 @@ def _keep_attribute(tag: str, attribute: str, value: str) -> str | None:
         source = value.strip()
         if DATA_PICTURE.match(source):
             return source
-        return f"held:{source}" if source.lower().startswith(("http:", "https:", "cid:")) else None
+        if source.lower().startswith("cid:"):
+            return f"held:cid:{unquote(source[4:])}"
+        return f"held:{source}" if source.lower().startswith(("http:", "https:")) else None
     if attribute == "href" and value.strip().lower().startswith(("data:", "cid:", "held:")):
         return None
     return value
@@ -103,14 +106,15 @@ HELD_SOURCE = re.compile(r' data-(src|cid)="([^"]*)"')
 
 
 def shown_html(html: str, pictures: Mapping[str, str], *, remote: bool) -> str:
-    """Stored HTML as it is shown: the mail's own pictures by `pictures` (content id to address), remote ones
+    """Stored HTML as it is shown: the mail's own pictures by `pictures` (content id in lower
+    case to address), remote ones
     only when asked for.
     """
 
     def put_in(found: re.Match[str]) -> str:
         kind, source = found[1], unescape(found[2])
         if kind == "cid":
-            address = pictures.get(source.strip("<>"), "")
+            address = pictures.get(source.strip("<>").lower(), "")
             return f' src="{escape(address)}"' if address else found[0]
         return f' src="{escape(source)}" referrerpolicy="no-referrer"' if remote else found[0]
 

@@ -125,7 +125,7 @@ def test_remote_pictures_wait_for_a_click():
 
 
 def test_pictures_of_the_mail_itself_are_put_in():
-    safe = clean_html('<img src="cid:logo@1">')
+    safe = clean_html('<img src="CID:Logo%401">')
     assert not has_remote_pictures(safe)
     assert ' src="/files/7?a=1&amp;b=2"' in shown_html(safe, {"logo@1": "/files/7?a=1&b=2"}, remote=False)
     assert "src=" not in shown_html(safe, {}, remote=True)
