@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, When
+from django.db.models import Case, F, IntegerField, Max, Q, QuerySet, Sum, When
 
 from accounts.querysets import team_ids
 from analytics.models import DailyInteractions, DailyPersonas, DailyRevenue, DailyService, DailyTopics
@@ -64,6 +64,16 @@ def _scoped(model: Any, filters: Filters) -> QuerySet[Any]:
 def _inbound(filters: Filters) -> QuerySet[Any]:
     rows = _scoped(DailyInteractions, filters).filter(direction="inbound")
     return rows if filters.persona is None else rows.filter(persona_id=filters.persona)
+
+
+def newest_day(filters: Filters) -> date | None:
+    """The last day with anything in it, where this period and the one before are empty; else None."""
+    if _scoped(DailyInteractions, filters).exists():
+        return None
+    seen = DailyInteractions.objects.filter(team_id__in=team_ids(filters.user), day__lt=filters.period.first)
+    bought = DailyRevenue.objects.filter(day__lt=filters.period.first)
+    newest = [rows.aggregate(day=Max("day"))["day"] for rows in (seen, bought)]
+    return max((day for day in newest if day), default=None)
 
 
 def volume(filters: Filters) -> list[dict[str, Any]]:

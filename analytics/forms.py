@@ -16,8 +16,9 @@ from personas.models import Persona
 
 
 class OverviewForm(forms.Form):
-    """Period, network and persona of the overview; what is wrong falls back to everything."""
+    """Last day, period, network and persona of the overview; what is wrong falls back to everything."""
 
+    until = forms.DateField(required=False)
     days = forms.TypedChoiceField(choices=CHOICES, coerce=int, required=False, empty_value=DEFAULT)
     network = forms.CharField(max_length=30, required=False)
     persona = forms.ModelChoiceField(queryset=Persona.objects.all(), required=False)
@@ -28,7 +29,7 @@ class OverviewForm(forms.Form):
         persona = given.get("persona")
         return Filters(
             user=user,
-            period=Period(today, given.get("days") or DEFAULT),
+            period=Period(min(given.get("until") or today, today), given.get("days") or DEFAULT),
             network=clean_text(given.get("network") or ""),
             persona=persona.pk if persona else None,
         )

@@ -40,6 +40,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "periods": CHOICES,
         "needs": needs(request.user, topics),
         "volume": volume,
+        "newest_day": figures.newest_day(filters),
         "busiest": max((row["count"].now for row in volume), default=0),
         "interactions": figures.Compared(
             sum(row["count"].now for row in volume), sum(row["count"].before for row in volume)
