@@ -13,6 +13,7 @@ from django.db.models.functions import NullIf
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.querysets import team_ids
 from crm.models import Consent, Customer, CustomerTag, Identity, Order
 from engagement.models import Conversation
 from engagement.replies import contacts_made
@@ -47,7 +48,7 @@ def about(conversation: Conversation, user: User) -> About | None:
     orders = Order.objects.filter(customer=customer)
     others = Conversation.objects.filter(customer=customer).exclude(pk=conversation.pk)
     visible = others.visible_to(user)
-    total, seen = others.count(), visible.count()
+    counts = others.aggregate(all=Count("pk"), seen=Count("pk", filter=Q(team_id__in=team_ids(user))))
     figures = _figures(orders)
     return About(
         customer=customer,
@@ -56,8 +57,8 @@ def about(conversation: Conversation, user: User) -> About | None:
         orders_total=figures["n"],
         spent_365=figures["spent"] or Decimal(0),
         conversations=list(visible.select_related("account").order_by("-last_at", "-pk")[:CONVERSATIONS]),
-        conversations_total=seen,
-        hidden_conversations=total - seen,
+        conversations_total=counts["seen"],
+        hidden_conversations=counts["all"] - counts["seen"],
         tags=_tags(customer),
         consents=_consents(customer),
         contacted=contacts_made(customer.pk),

@@ -61,6 +61,7 @@ def messages() -> QuerySet[Interaction]:
         Interaction.objects.select_related("staff", "identity", "post", "account")
         .annotate(
             has_html=Exists(mail.exclude(html="")),
+            has_remote=Exists(mail.filter(html__contains=' data-src="')),
             quoted=Subquery(mail.values("quoted")[:1]),
         )
         .prefetch_related(

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from engagement.channels import connector
+from engagement.channels import connector, connectors
 from engagement.models import CannedReply, ChannelAccount, Conversation
 
 ADDRESSES = re.compile(r"[,;\s]+")
@@ -95,8 +95,7 @@ class StartForm(ReplyForm):
 def starting_accounts(user: User) -> Any:
     """Accounts of this person's teams whose channel can write first."""
     seen = ChannelAccount.objects.visible_to(user).active().order_by("name", "pk")
-    names = {name for name in seen.values_list("connector", flat=True) if connector(name).can_start}
-    return seen.filter(connector__in=names)
+    return seen.filter(connector__in=[one.name for one in connectors() if one.can_start])
 
 
 class SnoozeForm(forms.Form):

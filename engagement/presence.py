@@ -1,4 +1,7 @@
-"""Who else looks at a conversation just now, kept in Redis; without it, nobody is shown."""
+"""Who else looks at a conversation just now, kept in the cache; without it, nobody is shown.
+
+Two who arrive in the same instant may hide each other until the next sign of life, 20 seconds later.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import redis
-import structlog
+from django.core.cache import cache
 
 from accounts.models import User
-from core.events import live_redis
 
-log = structlog.get_logger(__name__)
 SECONDS = 45
 DOING = ("reads", "reply", "note")
+People = dict[int, tuple[float, str]]
 
 
 @dataclass(frozen=True)
@@ -26,48 +27,30 @@ class Here:
 
 
 def _key(conversation_id: int) -> str:
-    return f"rapport:here:{conversation_id}"
+    return f"here:{conversation_id}"
 
 
 def arrive(conversation_id: int, user: User, *, doing: str = "reads") -> None:
     """Note that somebody is here; forgotten after 45 seconds without another word."""
-    doing = doing if doing in DOING else "reads"
-    try:
-        client = live_redis()
-        client.hset(_key(conversation_id), str(user.pk), f"{time.time():.0f} {doing}")
-        client.expire(_key(conversation_id), SECONDS)
-    except redis.RedisError as error:
-        log.info("presence not noted", error=type(error).__name__)
-
-
-def leave(conversation_id: int, user: User) -> None:
-    """Somebody went on."""
-    try:
-        live_redis().hdel(_key(conversation_id), str(user.pk))
-    except redis.RedisError:
-        return
+    people = _fresh(cache.get(_key(conversation_id)))
+    people[user.pk] = (time.time(), doing if doing in DOING else "reads")
+    cache.set(_key(conversation_id), people, SECONDS)
 
 
 def others(conversation_ids: Sequence[int], user: User) -> dict[int, list[Here]]:
     """Everybody else in these conversations: one round trip, and one statement where somebody is there."""
     if not conversation_ids:
         return {}
-    try:
-        pipeline = live_redis().pipeline(transaction=False)
-        for pk in conversation_ids:
-            pipeline.hgetall(_key(pk))
-        found = dict(zip(conversation_ids, map(_fresh, pipeline.execute()), strict=True))
-    except redis.RedisError:
-        return {}
+    raw = cache.get_many([_key(pk) for pk in conversation_ids])
+    found = {pk: _fresh(raw.get(_key(pk))) for pk in conversation_ids}
     wanted = {pk for people in found.values() for pk in people} - {user.pk}
     known = User.objects.filter(is_active=True).in_bulk(wanted) if wanted else {}
     return {
-        conversation: [Here(known[pk], doing) for pk, doing in people.items() if pk in known]
+        conversation: [Here(known[pk], doing) for pk, (_at, doing) in people.items() if pk in known]
         for conversation, people in found.items()
     }
 
 
-def _fresh(raw: dict[bytes, bytes]) -> dict[int, str]:
+def _fresh(people: People | None) -> People:
     oldest = time.time() - SECONDS
-    said = {int(user): value.decode().split(" ", 1) for user, value in raw.items()}
-    return {user: doing for user, (at, doing) in said.items() if float(at) >= oldest}
+    return {pk: (at, doing) for pk, (at, doing) in (people or {}).items() if at >= oldest}

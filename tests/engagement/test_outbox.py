@@ -24,7 +24,7 @@ from engagement.channels.base import (
 )
 from engagement.ingest import ingest
 from engagement.models import ChannelAccount, Conversation, Delivery, Health, Interaction
-from tests.engagement.double import DoubleConnector, double, general, hear, make_account
+from tests.engagement.desk import DoubleConnector, double, general, hear, make_account
 
 __all__ = ["double", "general"]
 pytestmark = pytest.mark.django_db
