@@ -161,7 +161,7 @@ def run_rebuild(progress: Progress) -> dict[str, Any]:
         if step.name in run.done:
             continue
         with progress.step(step.name) as counts:
-            run.tick(0)
+            progress.beat(round(BAR * run.part[0]), BAR, phase=step.name)
             counts.update(step.function(run))
             run.done.append(step.name)
             run.save()
@@ -196,7 +196,7 @@ def _close(run: Run) -> dict[str, Any]:
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE personas_changedcustomer")
         emit("rebuild.finished", channels=["staff"], rebuild=run.rebuild.pk)
-    run.progress.beat(BAR, BAR)
+        run.progress.save_cursor({"done": run.done, "facts": run.facts}, done=BAR, total=BAR)
     return {"customers_changed": changed}
 
 
