@@ -18,10 +18,10 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.permissions import can, check, requires
 from core import networks
-from engagement import about, conversations, flow, inbox, presence, replies
+from engagement import about, conversations, flow, forwarding, inbox, presence, replies
 from engagement.forms import StartForm, starting_accounts
 from engagement.inbox import Asked
-from engagement.models import Conversation, Draft, Priority, Status
+from engagement.models import Conversation, Draft, Interaction, Priority, Status
 from engagement.querysets import visible_teams
 from engagement.views.composer import composer_context
 
@@ -149,23 +149,40 @@ def thread_context(request: HttpRequest, conversation: Conversation) -> dict[str
 
 @requires("conversation.reply")
 def conversation_start(request: HttpRequest) -> HttpResponse:
-    """A message to somebody who has not written, or not of late."""
+    """A message to somebody who has not written, or not of late; `forward` sends on what somebody wrote."""
     user = me(request)
+    original = _forwarded(request)
     initial = {name: request.GET.get(name, "") for name in ("to", "account")}
+    if original is not None:
+        initial |= forwarding.draft(original)
     form = StartForm(
         request.POST or None, request.FILES or None, user=user, initial=initial if not request.POST else None
     )
     if request.method == "POST" and form.is_valid():
         try:
             given = {"account": form.cleaned_data["account"], "to": form.cleaned_data["to"]}
-            conversation = replies.start_conversation(by=user, **given, **form.written())
+            written = form.written()
+            if original is not None:
+                written["files"] = [*written.get("files", ()), *forwarding.files_of(original)]
+            conversation = replies.start_conversation(by=user, **given, **written)
         except ValidationError as error:
             form.add_error(None, error)
         else:
             return redirect("engagement:conversation", conversation.pk)
     status = 422 if form.is_bound else 200
     accounts = list(starting_accounts(user))
-    return render(request, "engagement/start.html", {"form": form, "accounts": accounts}, status=status)
+    context = {"form": form, "accounts": accounts, "original": original}
+    return render(request, "engagement/start.html", context, status=status)
+
+
+def _forwarded(request: HttpRequest) -> Interaction | None:
+    """The message to be sent on, if there is one that this person sees."""
+    asked = request.GET.get("forward", "")
+    if not asked.isdigit():
+        return None
+    seen = Interaction.objects.visible_to(me(request)).present().select_related("account", "identity", "mail")
+    found: Interaction = get_object_or_404(seen, pk=int(asked))
+    return found if forwarding.can_forward(found.account) else None
 
 
 # Many at once

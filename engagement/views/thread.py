@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
 from accounts.permissions import requires
-from engagement import about, conversations, flow, presence
+from engagement import about, conversations, flow, forwarding, presence
 from engagement.channels.email.html import shown_html
 from engagement.forms import snooze_times
 from engagement.inbox import Asked
@@ -123,11 +123,13 @@ def assign_menu(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("conversation.read")
 def more_menu(request: HttpRequest, pk: int) -> HttpResponse:
     """Priority, team, unread, and how long to put it off."""
+    conversation = visible(request, pk)
     context = {
-        "conversation": visible(request, pk),
+        "conversation": conversation,
         "priorities": Priority.choices,
         "teams": _teams(request),
         "times": snooze_times(),
+        "forward": forwarding.newest_said(conversation),
     }
     name = "_snooze_menu" if request.GET.get("menu") == "snooze" else "_more_menu"
     return render(request, f"engagement/{name}.html", context)

@@ -90,23 +90,6 @@ def _parser() -> Any:
     return EmailReplyParser(languages=list(LANGUAGES))
 
 
-# What we send
-
-FORWARD_LINE = "---------- Forwarded message ----------"
-
-
-def forwarded(*, author: str, at: str, subject: str, to: str, text: str) -> str:
-    """The text that follows our own words when a mail is sent on to somebody else."""
-    head = [FORWARD_LINE, f"From: {author}", f"Date: {at}", f"Subject: {subject}", f"To: {to}"]
-    return "\n".join(head) + "\n\n" + text.strip()
-
-
-def quoted(*, author: str, at: str, text: str) -> str:
-    """Earlier words below our answer, each line marked."""
-    lines = "\n".join(f"> {line}".rstrip() for line in text.strip().split("\n"))
-    return f"On {at}, {author} wrote:\n{lines}"
-
-
 def bare_subject(subject: str) -> str:
     """A subject without Re:, Fwd:, AW: and the like, for comparing."""
     bare, before = subject.strip(), None

@@ -8,7 +8,7 @@ import pytest
 
 from engagement.channels.email.html import clean_html, has_remote_pictures, shown_html
 from engagement.channels.email.plain import html_of, text_of
-from engagement.channels.email.quoting import bare_subject, forwarded, quoted, split_quoted
+from engagement.channels.email.quoting import bare_subject, split_quoted
 
 ON_WROTE = "On Mon, 2 Mar 2026 at 10:00, Shop <shop@example.com> wrote:"
 
@@ -73,13 +73,6 @@ def test_odd_texts_are_parted_quickly(text):
 )
 def test_subjects_are_compared_without_prefixes(subject, bare):
     assert bare_subject(subject) == bare
-
-
-def test_what_we_quote_and_forward_is_told_apart_again():
-    ours = "Answer\n\n" + quoted(author="Bob", at="2 Mar 2026", text="Question\n\nmore")
-    assert split_quoted(ours).text == "Answer"
-    sent_on = forwarded(author="Bob", at="2 Mar 2026", subject="S", to="shop@example.com", text="Question")
-    assert sent_on.startswith("---------- Forwarded message") and sent_on.endswith("Question")
 
 
 # HTML
