@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.context import resolve_or_blank
 from accounts.models import User
 from core import notices
 from core.models import Job, JobState
@@ -27,7 +27,7 @@ def _notice(job: Job) -> Notice:
         at=job.finished_at or job.created_at,
         text=job.title,
         detail=_("Done") if good else job.error[:120] or _("Failed"),
-        url=resolve_or_blank("core:job-list"),
+        url=reverse("core:job-detail", args=[job.pk]),
         icon="circle-check" if good else "alert-triangle",
         level="good" if good else "bad",
     )
