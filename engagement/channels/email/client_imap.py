@@ -13,7 +13,7 @@ from imaplib import IMAP4
 from typing import Any
 
 from imapclient import SEEN, IMAPClient
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 from imapclient.imapclient import SENT
 
 from core.addresses import PrivateAddress
@@ -43,6 +43,10 @@ class Entry:
     arrived_at: datetime
 
 
+class NotGiven(Exception):
+    """The server has a mail and does not hand it over."""
+
+
 class Mailbox:
     """A folder of a mailbox, opened for reading only."""
 
@@ -64,11 +68,26 @@ class Mailbox:
             if uid in found
         ]
 
-    def fetch(self, uid: int, *, beginning: int = 0) -> bytes:
-        """A mail as bytes, or only its beginning. It is not marked as seen; b"" when it is gone."""
+    def fetch(self, uids: Sequence[int], *, beginning: int = 0) -> dict[int, bytes]:
+        """Mails as bytes by UID, or only their beginnings. None is marked as seen; those gone are left out.
+
+        Raises NotGiven where the server refuses one of them, and works on.
+        """
+        if not uids:
+            return {}
         item = f"BODY.PEEK[]<0.{beginning}>" if beginning else "BODY.PEEK[]"
-        data: Answer = self._client.fetch([uid], [item]).get(uid, {})
-        return bytes(next((value for key, value in data.items() if key.startswith(b"BODY[")), None) or b"")
+        try:
+            found: dict[int, Answer] = self._client.fetch(uids, [item])
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise NotGiven(words(error)) from None
+        return {uid: bytes(_body(data)) for uid, data in found.items()}
+
+
+def _body(data: Answer) -> bytes:
+    found = next((value for key, value in data.items() if key.startswith(b"BODY[")), None)
+    return found or b""
 
 
 @contextmanager

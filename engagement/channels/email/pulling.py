@@ -9,15 +9,15 @@ account that wanted only new mail then leaves out what arrived before it was con
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from engagement.channels.base import Bad, Change, Event, Page
 from engagement.channels.email import client_imap
 from engagement.channels.email.access import access_of
-from engagement.channels.email.client_imap import Entry, Folder, Mailbox
+from engagement.channels.email.client_imap import Entry, Folder, Mailbox, NotGiven
 from engagement.channels.email.events import events_of
 from engagement.channels.email.mime import read_mail
 from engagement.models import ChannelAccount
@@ -33,44 +33,74 @@ ASKED_AT_ONCE = 500
 
 @dataclass
 class _Walk:
-    """Where we are in the folder, and what the page in the making holds."""
+    """Where we are in the folder, and which mails the page in the making holds."""
 
     account: ChannelAccount
     max_file: int
     cursor: dict[str, Any]
-    events: list[Event | Change] = field(default_factory=list)
-    bad: list[Bad] = field(default_factory=list)
-    mails: int = 0
-    size: int = 0
+    waiting: list[Entry] = field(default_factory=list)
 
-    def take(self, mailbox: Mailbox, entry: Entry) -> None:
-        """Read one mail into the page; one that cannot be understood is parked and the next is read."""
-        cut = entry.size > WHOLE_UP_TO
-        raw = mailbox.fetch(entry.uid, beginning=BEGINNING if cut else 0)
-        self.cursor["uid"] = entry.uid
-        self.mails += 1
-        self.size += len(raw)
-        if not raw:
-            return
+    def ends_before(self, following: Entry) -> bool:
+        """Whether the page is full, or would mix what is older than the connection with news."""
+        if not self.waiting:
+            return False
+        size = sum(_fetched_size(entry) for entry in self.waiting)
+        until = self.cursor.get("history_until", 0)
+        return (
+            len(self.waiting) >= PAGE_MAILS
+            or size + _fetched_size(following) > PAGE_BYTES
+            or self.waiting[-1].uid <= until < following.uid
+        )
+
+    def page(self, mailbox: Mailbox, *, more: bool) -> Page:
+        """Fetch and read the mails that wait; those that cannot be understood are parked."""
+        entries, self.waiting = self.waiting, []
+        events: list[Event | Change] = []
+        bad: list[Bad] = []
+        bodies = self._fetch(mailbox, entries, bad)
+        for entry in entries:
+            raw = bodies.get(entry.uid, b"")
+            if raw:
+                self._read(entry, raw, events, bad)
+        if entries:
+            self.cursor["uid"] = entries[-1].uid
+        history = bool(entries) and entries[-1].uid <= self.cursor.get("history_until", 0)
+        return Page(tuple(events), dict(self.cursor), tuple(bad), more=more, history=history)
+
+    def _fetch(self, mailbox: Mailbox, entries: Sequence[Entry], bad: list[Bad]) -> dict[int, bytes]:
+        """The mails' bytes by UID: all that are fetched whole at once, of each huge one its beginning."""
         try:
-            mail = read_mail(raw, max_file=self.max_file, cut=entry.size if cut else 0)
+            found = mailbox.fetch([entry.uid for entry in entries if not _is_cut(entry)])
+            alone = [entry for entry in entries if _is_cut(entry)]
+        except NotGiven:
+            found, alone = {}, list(entries)
+        for entry in alone:
+            try:
+                found |= mailbox.fetch([entry.uid], beginning=BEGINNING if _is_cut(entry) else 0)
+            except NotGiven as error:
+                bad.append(self._bad(entry, f"The server does not hand it over: {error}"))
+        return found
+
+    def _bad(self, entry: Entry, error: str, raw: bytes = b"") -> Bad:
+        return Bad(delivery_key=f"{self.cursor['uidvalidity']}:{entry.uid}", error=error, body=raw)
+
+    def _read(self, entry: Entry, raw: bytes, events: list[Event | Change], bad: list[Bad]) -> None:
+        try:
+            mail = read_mail(raw, max_file=self.max_file, cut=entry.size if _is_cut(entry) else 0)
             found = events_of(self.account, mail, arrived_at=entry.arrived_at)
         except Exception as error:
-            key = f"{self.cursor['uidvalidity']}:{entry.uid}"
-            self.bad.append(Bad(delivery_key=key, error=f"{type(error).__name__}: {error}", body=raw))
+            bad.append(self._bad(entry, f"{type(error).__name__}: {error}", raw))
             return
-        self.events.extend(found)
+        events.extend(found)
         self.cursor["ignored"] = self.cursor.get("ignored", 0) + (not found)
 
-    def is_full(self, following: Entry) -> bool:
-        return self.mails >= PAGE_MAILS or (self.mails > 0 and self.size + following.size > PAGE_BYTES)
 
-    def page(self, *, more: bool) -> Page:
-        """The page as it stands; the next one begins empty."""
-        history = self.cursor["uid"] <= self.cursor.get("history_until", 0)
-        page = Page(tuple(self.events), dict(self.cursor), tuple(self.bad), more=more, history=history)
-        self.events, self.bad, self.mails, self.size = [], [], 0, 0
-        return page
+def _is_cut(entry: Entry) -> bool:
+    return entry.size > WHOLE_UP_TO
+
+
+def _fetched_size(entry: Entry) -> int:
+    return BEGINNING if _is_cut(entry) else entry.size
 
 
 def pages(account: ChannelAccount, *, max_file: int) -> Iterator[Page]:
@@ -82,13 +112,18 @@ def pages(account: ChannelAccount, *, max_file: int) -> Iterator[Page]:
         for position in range(0, len(uids), ASKED_AT_ONCE):
             for entry in mailbox.entries(uids[position : position + ASKED_AT_ONCE]):
                 if is_left_out(walk.cursor, entry):
-                    walk.cursor["uid"] = entry.uid
                     continue
-                if walk.is_full(entry) or ends_history(walk, entry):
-                    yield walk.page(more=True)
-                walk.take(mailbox, entry)
-        walk.cursor.pop("resync_since", None)
-        yield walk.page(more=False)
+                if walk.ends_before(entry):
+                    yield walk.page(mailbox, more=True)
+                walk.waiting.append(entry)
+        last = walk.page(mailbox, more=False)
+        yield replace(last, cursor=_at_the_end(last.cursor, uids))
+
+
+def _at_the_end(cursor: Mapping[str, Any], uids: Sequence[int]) -> dict[str, Any]:
+    """Everything that was asked for has been read, left out, or is gone."""
+    done = {name: value for name, value in cursor.items() if name != "resync_since"}
+    return {**done, "uid": max([cursor["uid"], *uids[-1:]])}
 
 
 def start(cursor: Mapping[str, Any], folder: Folder, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,9 +148,3 @@ def is_left_out(cursor: Mapping[str, Any], entry: Entry) -> bool:
     """While a remade folder is read again: a mail that was there before we were connected."""
     since = str(cursor.get("resync_since", ""))
     return bool(since) and entry.arrived_at < datetime.fromisoformat(since).replace(microsecond=0)
-
-
-def ends_history(walk: _Walk, following: Entry) -> bool:
-    """A page holds either what is older than the connection, or what is news."""
-    until = walk.cursor.get("history_until", 0)
-    return walk.mails > 0 and walk.cursor["uid"] <= until < following.uid

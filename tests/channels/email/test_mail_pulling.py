@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError
 
 from engagement import pulls
 from engagement.channels.email import pulling
@@ -195,6 +196,27 @@ def test_a_parked_mail_is_taken_in_once_its_reason_is_gone(mailbox, imap_server,
     raw_events.understand(parked)
     assert ids() == {"m1@example.org"}
     assert RawEvent.objects.get().state == "done"
+
+
+def test_a_mail_that_the_server_does_not_hand_over_stops_no_other(
+    mailbox, imap_server, new_mail, monkeypatch
+):
+    for number in range(3):
+        imap_server.deliver(new_mail(message_id=f"m{number}@example.org"))
+    real, asked = IMAPClient.fetch, []
+
+    def refuse_one(client, uids, data, **more):
+        if data == ["BODY.PEEK[]"]:
+            asked.append(list(uids))
+            if len(uids) > 1 or uids == asked[0][1:2]:
+                raise IMAPClientError("FETCH failed: NO [SERVERBUG] Internal error")
+        return real(client, uids, data, **more)
+
+    monkeypatch.setattr(IMAPClient, "fetch", refuse_one)
+    pulled = pull(mailbox)
+    assert (pulled.stored, pulled.parked, pulled.failure) == (2, 1, "")
+    assert ids() == {"m0@example.org", "m2@example.org"}
+    assert "does not hand it over" in RawEvent.objects.get().error
 
 
 def test_a_broken_charset_comes_in_with_replacement(mailbox, imap_server):
