@@ -1,31 +1,14 @@
-"""Figures as CSV, with cells that a spreadsheet would run as formulas made harmless."""
+"""Figures of the overview as tables, to be saved as CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from analytics import figures
 from analytics.figures import Filters
 
-_RUNS = ("=", "+", "-", "@", "\t", "\r")
 Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
-
-
-def harmless(cell: Any) -> Any:
-    """Text that a spreadsheet would run as a formula, with an apostrophe before it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RUNS) else cell
-
-
-def csv_lines(table: Table) -> Iterator[str]:
-    """The lines of a CSV file, header first."""
-    header, rows = table
-    for row in (header, *rows):
-        line = io.StringIO()
-        csv.writer(line).writerow([harmless(cell) for cell in row])
-        yield line.getvalue()
 
 
 def _volume(filters: Filters) -> Table:

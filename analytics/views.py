@@ -20,6 +20,7 @@ from analytics.periods import CHOICES
 from core import networks
 from core.models import Workspace
 from core.paging import page_for
+from core.tables import csv_response
 from engagement.models import ChannelAccount
 from personas.models import Persona
 
@@ -99,11 +100,8 @@ def export(request: HttpRequest, figure: str) -> StreamingHttpResponse:
     """One figure of the overview as CSV, with the filters of the page."""
     if figure not in exports.TABLES:
         raise Http404
-    table = exports.TABLES[figure](_filters(request))
-    headers = {"Content-Disposition": f'attachment; filename="{figure}.csv"'}
-    return StreamingHttpResponse(
-        exports.csv_lines(table), content_type="text/csv; charset=utf-8", headers=headers
-    )
+    header, found = exports.TABLES[figure](_filters(request))
+    return csv_response(f"{figure}.csv", header, found)
 
 
 def _given(request: HttpRequest) -> dict[str, Any]:

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.shell_urls")),
     path("accounts/", include("accounts.entrance_urls")),
     path("", include("engagement.urls")),
+    path("", include("crm.urls")),
     path("", include("analytics.urls")),
     path("api/v1/", include("config.api_urls")),
     path("chat/", include("engagement.channels.webchat.urls")),

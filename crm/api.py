@@ -21,6 +21,7 @@ from accounts.models import User
 from accounts.permissions import Requires
 from accounts.pushing import record_pushes
 from core.api.endpoints import PAGING, Endpoint
+from core.api.fields import checked
 from core.api.pushing import Answer, push
 from core.api.refusals import Conflict
 from core.api.schema import one_or_many, push_responses
@@ -234,13 +235,6 @@ def store_pushed(good: Sequence[tuple[Answer, dict[str, Any]]], *, by: User) -> 
                 answer.status, answer.id = outcome.value, ids.get(values["external_id"].strip())
     if any(answer.status in ("stored", "changed") for answer, _ in good):
         record_pushes(by=by, verb="order.pushed")
-
-
-def checked(serializer_class: type[Any], request: Request) -> dict[str, Any]:
-    """The body's values; ValidationError with every mistake."""
-    serializer = serializer_class(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def moved(request: Request, pk: int, name: str) -> Response:

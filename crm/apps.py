@@ -1,6 +1,7 @@
 """Customers: who they are."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class CrmConfig(AppConfig):
@@ -9,7 +10,26 @@ class CrmConfig(AppConfig):
     name = "crm"
 
     def ready(self) -> None:
-        from crm import holdings, imports
+        from accounts.permissions import can
+        from core import search as palette
+        from core import timeline
+        from core.settings_nav import Section
+        from core.settings_nav import register as register_section
+        from crm import holdings, imports, search
+        from crm import timeline as order_timeline
 
         holdings.register()
         imports.register_importer()
+        timeline.register(order_timeline.SOURCE, order_timeline.fetch)
+        palette.register(str(_("Customers")), search.find_customers)
+        palette.register(str(_("Orders")), search.find_orders)
+        register_section(
+            Section(
+                "crm:import",
+                _("Import"),
+                "file-import",
+                _("System"),
+                lambda user: can(user, "import.run"),
+                70,
+            )
+        )

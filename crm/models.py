@@ -13,6 +13,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
+from django.urls import reverse
 from django.utils import timezone
 
 from crm.querysets import CustomerQuerySet, IdentityQuerySet, OrderQuerySet
@@ -85,6 +86,10 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"Customer {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        """The customer's page."""
+        return reverse("crm:customer", args=[self.pk])
 
     @property
     def is_merged(self) -> bool:

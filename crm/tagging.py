@@ -1,0 +1,35 @@
+"""Words that staff put on customers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from accounts.services import record_audit
+from core.events import emit
+from crm.models import Customer, CustomerTag, CustomerTouch, Tag
+
+
+def add_tag(*, customer: Customer, tag: Tag, by: Any) -> None:
+    """Put a tag on a customer; once is enough."""
+    with transaction.atomic():
+        _put, made = CustomerTag.objects.get_or_create(
+            home_customer=customer, tag=tag, defaults={"customer": customer}
+        )
+        if made:
+            _tell("customer.tagged", customer, tag, by)
+
+
+def remove_tag(*, customer: Customer, tag: Tag, by: Any) -> None:
+    """Take a tag off a customer, also where a merge brought it twice."""
+    with transaction.atomic():
+        gone, _each = CustomerTag.objects.filter(customer=customer, tag=tag).delete()
+        if gone:
+            _tell("customer.untagged", customer, tag, by)
+
+
+def _tell(verb: str, customer: Customer, tag: Tag, by: Any) -> None:
+    CustomerTouch.objects.create(customer=customer)
+    record_audit(by=by, verb=verb, target=customer, name="", detail={"tag": tag.pk})
+    emit(verb, channels=["staff"], customer=customer.pk, tag=tag.pk)

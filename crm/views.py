@@ -1,0 +1,266 @@
+"""Pages about customers: the list, the page that is their timeline, and imports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest, ValidationError
+from django.core.files.storage import default_storage
+from django.db.models import Count, Max, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.permissions import requires
+from core import networks, timeline
+from core.demo import is_demo
+from core.imports import importers
+from core.jobs import start_job
+from core.paging import page_for
+from core.tables import csv_response
+from crm.filters import CUSTOMER_SORTS, CustomerFilter
+from crm.forms import CustomerForm, IdentityForm, ImportForm, TagForm
+from crm.merging import CannotMerge, root_of, undo_merge
+from crm.models import Consent, Customer, MergeRecord, Stage, Tag
+from crm.services import Handle, IdentityTaken, attach_identity, create_customer, update_customer
+from crm.tagging import add_tag, remove_tag
+
+EXPORT_LIMIT = 100_000
+TIMELINE_KINDS = {"": _("All"), "public": _("Public"), "private": _("Private"), "order": _("Orders")}
+
+
+def _found(request: HttpRequest) -> CustomerFilter:
+    everybody = Customer.objects.visible_to(request.user).roots()
+    return CustomerFilter(request.GET, queryset=everybody, request=request)
+
+
+@require_GET
+@requires("customer.read")
+def customer_list(request: HttpRequest) -> HttpResponse:
+    """Customers, those heard from last first."""
+    found = _found(request)
+    rows = found.qs if found.is_valid() else Customer.objects.none()
+    context = {
+        "filter": found,
+        "page": page_for(request, rows.for_list(), sorts=CUSTOMER_SORTS, default="-last_seen"),
+        "sorts": CUSTOMER_SORTS,
+        "stages": Stage.choices,
+        "networks": networks.known(),
+        "tags": Tag.objects.order_by("name")[:200],
+        "wanted": {name: value for name, value in request.GET.items() if value and name in found.filters},
+    }
+    is_fragment = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
+    return render(request, "crm/_customer_rows.html" if is_fragment else "crm/customer_list.html", context)
+
+
+@require_GET
+@requires("export.run")
+def customer_export(request: HttpRequest) -> StreamingHttpResponse:
+    """The list with its filters as CSV."""
+    found = _found(request)
+    rows = found.qs if found.is_valid() else Customer.objects.none()
+    header = ("id", "name", "kind", "stage", "language", "country", "city", "last seen", "handles", "tags")
+    newest = rows.for_list().order_by("-pk")[:EXPORT_LIMIT]
+    return csv_response("customers.csv", header, (_cells(one) for one in newest.iterator(chunk_size=1000)))
+
+
+def _cells(customer: Customer) -> tuple[Any, ...]:
+    seen = customer.last_seen_at.isoformat() if customer.last_seen_at else ""
+    handles = ", ".join(f"{identity.network}:{identity}" for identity in customer.identities.all())
+    tags = ", ".join(sorted({put.tag.name for put in customer.customer_tags.all()}))
+    who = (customer.pk, str(customer), customer.kind, customer.stage)
+    return (*who, customer.language, customer.country, customer.city, seen, handles, tags)
+
+
+@require_GET
+@requires("customer.read")
+def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Everything of one customer in one stream; a merged one leads to the record that owns it."""
+    customer = get_object_or_404(Customer.objects.select_related("owner"), pk=pk)
+    if customer.is_merged:
+        return HttpResponsePermanentRedirect(root_of(customer).get_absolute_url())
+    context = {
+        "customer": customer,
+        "identities": customer.identities.order_by("id"),
+        "tags": Tag.objects.filter(customer_tags__customer=customer).distinct().order_by("name"),
+        "orders": _purchases(customer),
+        "consents": Consent.objects.filter(customer=customer)
+        .select_related("identity")
+        .order_by("-at", "-pk")[:20],
+        "merges": MergeRecord.objects.filter(keep=customer, undone_at=None)
+        .select_related("drop")
+        .order_by("-at"),
+        "stages": Stage.choices,
+        "steps": _steps(customer),
+        "identity_form": IdentityForm(),
+        "networks": networks.known(),
+        **_timeline(request, customer),
+    }
+    return render(request, "crm/customer.html", context)
+
+
+def _purchases(customer: Customer) -> dict[str, Any]:
+    paid = customer.orders.paid()
+    return paid.aggregate(count=Count("pk"), total=Sum("base_total"), last=Max("placed_at"))
+
+
+def _steps(customer: Customer) -> list[dict[str, Any]]:
+    """The journey as steps: done, now, ahead."""
+    reached = [value for value, _label in Stage.choices].index(customer.stage)
+    return [
+        {"label": label, "state": "done" if at < reached else "now" if at == reached else ""}
+        for at, (_value, label) in enumerate(Stage.choices)
+    ]
+
+
+@require_GET
+@requires("customer.read")
+def customer_timeline(request: HttpRequest, pk: int) -> HttpResponse:
+    """The next entries of a timeline, or the first ones of another filter."""
+    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    return render(request, "crm/_timeline.html", {"customer": customer, **_timeline(request, customer)})
+
+
+def _timeline(request: HttpRequest, customer: Customer) -> dict[str, Any]:
+    show = request.GET.get("show", "")
+    if show not in TIMELINE_KINDS:
+        raise BadRequest("show must be one of public, private, order, or nothing.")
+    text = request.GET.get("text", "").replace("\x00", "")[:200]
+    wanted = timeline.Filter(
+        kinds=frozenset({"order"}) if show == "order" else frozenset(),
+        visibility=show if show in ("public", "private") else "",
+        text=text,
+    )
+    entries, older = timeline.page(
+        customer.pk, request.user, before=_before(request), wanted=wanted, limit=30
+    )
+    return {
+        "entries": entries,
+        "older": _token(older),
+        "show": show,
+        "shows": TIMELINE_KINDS.items(),
+        "text": text,
+    }
+
+
+def _token(point: timeline.Before | None) -> str:
+    return f"{point.at.isoformat()}|{point.source}|{point.id}" if point else ""
+
+
+def _before(request: HttpRequest) -> timeline.Before | None:
+    token = request.GET.get("before", "")
+    if not token:
+        return None
+    try:
+        at, source, number = token.split("|")
+        return timeline.Before(datetime.fromisoformat(at), source, int(number))
+    except ValueError as error:
+        raise BadRequest("This place in the timeline cannot be read. Open the customer again.") from error
+
+
+@require_http_methods(["GET", "POST"])
+@requires("customer.edit")
+def customer_new(request: HttpRequest) -> HttpResponse:
+    """Make a customer by hand."""
+    form = CustomerForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        customer = create_customer(values=form.cleaned_data, by=request.user)
+        return redirect("crm:customer", customer.pk)
+    return render(request, "crm/customer_edit.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("customer.edit")
+def customer_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change the profile."""
+    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    form = CustomerForm(request.POST or None, instance=customer)
+    if request.method == "POST" and form.is_valid():
+        stored = Customer.objects.get(pk=pk)
+        update_customer(customer=stored, values=form.cleaned_data, by=request.user)
+        messages.success(request, _("Saved."))
+        return redirect("crm:customer", pk)
+    context = {"form": form, "customer": customer}
+    return render(request, "crm/customer_edit.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@requires("customer.edit")
+def identity_add(request: HttpRequest, pk: int) -> HttpResponse:
+    """Attach a handle that nobody has yet."""
+    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    form = IdentityForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Say which network, and the handle, address or number."))
+        return redirect("crm:customer", pk)
+    try:
+        attach_identity(customer=customer, handle=Handle(**form.cleaned_data), by=request.user)
+    except IdentityTaken as error:
+        messages.error(request, str(error))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, _("Attached."))
+    return redirect("crm:customer", pk)
+
+
+@require_POST
+@requires("customer.edit")
+def tag_add(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put a tag on a customer."""
+    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    form = TagForm(request.POST)
+    if form.is_valid():
+        add_tag(customer=customer, tag=form.tag(), by=request.user)
+    else:
+        messages.error(request, _("A tag has 1 to 60 characters."))
+    return redirect("crm:customer", pk)
+
+
+@require_POST
+@requires("customer.edit")
+def tag_remove(request: HttpRequest, pk: int, tag_pk: int) -> HttpResponse:
+    """Take a tag off a customer."""
+    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    remove_tag(customer=customer, tag=get_object_or_404(Tag, pk=tag_pk), by=request.user)
+    return redirect("crm:customer", pk)
+
+
+@require_POST
+@requires("customer.merge")
+def merge_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a merge back."""
+    record = get_object_or_404(MergeRecord, pk=pk)
+    try:
+        undo_merge(record=record, by=request.user)
+    except CannotMerge as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("The merge is undone. What came since stays with the handle it came by."))
+    return redirect("crm:customer", record.drop_id)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("import.run")
+def import_file(request: HttpRequest) -> HttpResponse:
+    """Upload a file; it is stored row by row as a job, and the rows that cannot be are listed there."""
+    form = ImportForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and not is_demo() and form.is_valid():
+        file, kind = form.cleaned_data["file"], form.cleaned_data["kind"]
+        suffix = file.name.rsplit(".", 1)[-1].lower()
+        kept = default_storage.save(f"imports/{uuid4()}.{suffix}", file)
+        source = form.cleaned_data["source"] or "import"
+        title = _("Import %(what)s from %(file)s") % {
+            "what": importers[kind].label.lower(),
+            "file": file.name[:100],
+        }
+        job = start_job(
+            kind, title, input={"path": default_storage.path(kept), "source": source}, by=request.user
+        )
+        return redirect("core:job-detail", job.pk)
+    context = {"form": form, "importers": importers.values(), "is_demo": is_demo()}
+    return render(request, "crm/import.html", context, status=422 if form.errors else 200)
