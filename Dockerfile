@@ -5,7 +5,7 @@ WORKDIR /app
 RUN python -m venv /app/.venv
 COPY requirements.txt package.json package-lock.json ./
 RUN .venv/bin/pip install -r requirements.txt
-COPY config/__init__.py config/places.py config/assets.py config/
+COPY config/__init__.py config/places.py config/archives.py config/assets.py config/
 RUN .venv/bin/python -m config.assets
 COPY . .
 # The keys serve this step only: settings want some, and none may stay in the image.

@@ -6,15 +6,22 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from accounts import api as accounts
 from core.api.description import SchemaEndpoint
 from core.api.endpoints import Nothing
 from crm import api as crm
+from engagement import api as engagement
 
 app_name = "api"
 router = SimpleRouter()
 router.register("customers", crm.CustomerEndpoint, "customer")
 router.register("identities", crm.IdentityEndpoint, "identity")
 router.register("orders", crm.OrderEndpoint, "order")
+router.register("channel-accounts", engagement.ChannelAccountEndpoint, "channel-account")
+router.register("interactions", engagement.InteractionEndpoint, "interaction")
+router.register("conversations", engagement.ConversationEndpoint, "conversation")
+router.register("jobs", accounts.JobEndpoint, "job")
+router.register("events", accounts.EventEndpoint, "event")
 
 urlpatterns = [
     path("schema/", SchemaEndpoint.as_view(), name="schema"),
@@ -23,6 +30,7 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="core/api_docs.html"),
         name="docs",
     ),
+    path("me/", accounts.MeEndpoint.as_view({"get": "retrieve"}), name="me"),
     *router.urls,
     re_path(r"^.*$", Nothing.as_view()),
 ]

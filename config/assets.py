@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.archives import unpack
 from config.places import BASE_DIR
 
 DEFAULT_REGISTRY = "https://registry.npmjs.org"
@@ -139,12 +140,7 @@ def _unpack(content: bytes, target: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        members = []
-        for member in archive.getmembers():
-            member.name = member.name.partition("/")[2]
-            if member.name and (member.isfile() or member.isdir()):
-                members.append(member)
-        archive.extractall(draft, members, filter="data")
+        unpack(archive, draft, strip=1)
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
 

@@ -25,6 +25,7 @@ from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
 from config import postgres
+from config.archives import unpack
 from config.places import var_dir, write_private
 from config.processes import StartError
 
@@ -99,7 +100,7 @@ def put_back(file: Path, addresses: Mapping[str, str]) -> list[str]:
 def _unpack(file: Path, target: Path) -> None:
     try:
         with tarfile.open(file, "r:") as archive:
-            archive.extractall(target, filter="data")
+            unpack(archive, target)
         manifest = json.loads((target / MANIFEST).read_text())
     except FileNotFoundError as error:
         raise StartError(f"{error.filename} does not exist or {file} is no backup of Rapport.") from error

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import brotli
 
+from config.archives import unpack
+
 NODE_MODULES = Path(__file__).resolve().parent.parent / "node_modules"
 PACKAGE = NODE_MODULES / "@sparticuz" / "chromium"
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -76,7 +78,7 @@ def _unpack(home: Path) -> None:
     for name in ARCHIVES:
         content = brotli.decompress((PACKAGE / "bin" / f"{name}.tar.br").read_bytes())
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            archive.extractall(draft / name, filter="data")
+            unpack(archive, draft / name)
     for library in (draft / "swiftshader").iterdir():
         library.rename(draft / library.name)
     (draft / "fonts.conf").write_text(_fonts(home))
