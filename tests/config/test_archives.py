@@ -46,6 +46,7 @@ def test_links_are_left_out(tmp_path):
         made.addfile(link)
     content.seek(0)
 
-    unpack(tarfile.open(fileobj=content), tmp_path)
+    with tarfile.open(fileobj=content) as made:
+        unpack(made, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
