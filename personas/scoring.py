@@ -49,7 +49,7 @@ def _buying_scores(scope: Scope, cards: Mapping[str, ModelCard], ended: date | N
     return pd.DataFrame(
         {
             "active_probability": np.round(model.alive(history), 2),
-            "orders_365": np.round(orders, 2),
+            "orders_365": _significant(orders),
             "value_365": _significant(orders * _spending(cards["spending"], bought, history)),
         },
         index=bought.index,
@@ -64,8 +64,8 @@ def _spending(card: ModelCard, bought: pd.DataFrame, history: History) -> Floats
     return GammaGamma(**parameters).expected(history.repeats, repeat_mean(bought))
 
 
-def _significant(values: Floats, digits: int = 3) -> Floats:
-    """Rounded to some significant digits: 387.4 as 387, 0.4231 as 0.423."""
+def _significant(values: Floats, digits: int = 2) -> Floats:
+    """Rounded to some significant digits: 387.4 as 390, 0.4231 as 0.42."""
     scale = 10.0 ** (digits - 1 - np.floor(np.log10(np.where(values > 0, values, 1.0))))
     return np.where(values > 0, np.round(np.round(values * scale) / scale, 6), 0.0)
 
