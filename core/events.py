@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,29 @@ def live_redis() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
+Guard = Callable[[Any, set[int]], set[int]]
+_guards: dict[str, Guard] = {}
+
+
+def register_guard(name: str, guard: Guard) -> None:
+    """`guard(user, ids)` gives those of the things called `name` in events that this person may see."""
+    _guards[name] = guard
+
+
+def visible_events(events: Sequence[Event], user: Any) -> list[Event]:
+    """Without the events about things this person does not see; one question for each kind of thing."""
+    seen: dict[str, set[int]] = {}
+    for name, guard in _guards.items():
+        ids = {event.ids[name] for event in events if event.ids.get(name) is not None}
+        seen[name] = guard(user, ids) if ids else set()
+    return [event for event in events if all(_may_see(event, name, seen[name]) for name in _guards)]
+
+
+def _may_see(event: Event, name: str, seen: set[int]) -> bool:
+    found = event.ids.get(name)
+    return found is None or found in seen
+
+
 @dataclass(frozen=True)
 class Feed:
     """One page of the change feed; the next one begins at `next_after`, and is there already if `more`."""
@@ -90,6 +113,7 @@ class Feed:
     events: list[Event]
     next_after: int
     more: bool
+    newest: int
 
 
 def read_feed(after: int, *, types: Sequence[str] = (), limit: int = 500) -> Feed:
@@ -99,15 +123,15 @@ def read_feed(after: int, *, types: Sequence[str] = (), limit: int = 500) -> Fee
     feed and is never passed by. Numbering is done by the readers, one at a time.
     """
     with transaction.atomic():
-        numbered = _number_events()
+        numbered = _number_events(NUMBERED_AT_ONCE)
         newest = newest_number()
     found = Event.objects.filter(number__gt=after, number__lte=newest)
     if types:
         found = found.filter(type__in=types)
     page = list(found.order_by("number")[: limit + 1])
     if len(page) > limit:
-        return Feed(page[:limit], page[limit - 1].number or after, more=True)
-    return Feed(page, max(after, newest), more=numbered == NUMBERED_AT_ONCE)
+        return Feed(page[:limit], page[limit - 1].number or after, more=True, newest=newest)
+    return Feed(page, max(after, newest), more=numbered == NUMBERED_AT_ONCE, newest=newest)
 
 
 def newest_number() -> int:
@@ -115,7 +139,15 @@ def newest_number() -> int:
     return Event.objects.aggregate(newest=Max("number"))["newest"] or 0
 
 
-def _number_events() -> int:
+def latest_number() -> int:
+    """The number of the newest event that can be seen, after all are numbered."""
+    with transaction.atomic():
+        while _number_events(10 * NUMBERED_AT_ONCE):
+            pass
+        return newest_number()
+
+
+def _number_events(most: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])
-    return sql.run("core", "number_events", {"most": NUMBERED_AT_ONCE})
+    return sql.run("core", "number_events", {"most": most})

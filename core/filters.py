@@ -56,3 +56,21 @@ class SearchFilter(django_filters.CharFilter):
     def __init__(self, **options: Any) -> None:
         options.setdefault("max_length", SEARCH_LENGTH)
         super().__init__(**options)
+
+
+class FlagFormField(forms.ChoiceField):
+    """true or false."""
+
+    def __init__(self, **options: Any) -> None:
+        options.pop("null_label", None)
+        super().__init__(choices=[("true", "true"), ("false", "false")], **options)
+
+    def clean(self, value: Any) -> bool | None:  # type: ignore[override]
+        text = super().clean(value)
+        return None if text == "" else text == "true"
+
+
+class FlagFilter(django_filters.Filter):
+    """Yes or no, written true or false."""
+
+    field_class = FlagFormField

@@ -9,8 +9,9 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
-        from engagement import holdings, imports, registering
+        from engagement import guards, holdings, imports, registering
 
+        guards.register()
         holdings.register()
         imports.register_importer()
         registering.register_inbox()

@@ -10,6 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
 
 from core.text import parse_when
 
@@ -27,6 +28,13 @@ class Input(serializers.Serializer[Any]):
     def _unknown(self, name: str) -> ErrorDetail:
         known = ", ".join(self.fields)
         return ErrorDetail(f"There is no field {name[:60]!r} here. Known: {known}.", code="unknown_field")
+
+
+def checked(serializer_class: type[Input], request: Request) -> dict[str, Any]:
+    """The body's values; ValidationError with every mistake."""
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

@@ -226,6 +226,8 @@ class Connector:
     networks: ClassVar[tuple[str, ...]] = ()
     """Networks whose events this connector can carry; () for any."""
     can_pull: ClassVar[bool] = False
+    takes_pushes: ClassVar[bool] = False
+    """Interactions may be pushed into its accounts over REST; nothing else tells what they must hold."""
     can_reply: ClassVar[bool] = False
     can_start: ClassVar[bool] = False
     """May begin a conversation with somebody who has not written."""

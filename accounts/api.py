@@ -1,0 +1,165 @@
+"""Who is calling, the jobs, and what happened, over the REST API."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Team
+from accounts.permissions import Requires, rights
+from accounts.querysets import team_ids
+from accounts.serializers import FeedOut, JobOut, MeOut
+from core.api.endpoints import Endpoint
+from core.demo import is_demo
+from core.events import latest_number, read_feed, visible_events
+from core.models import Job, JobState, Workspace
+from core.paging import Sort, desc
+
+LATEST = "latest"
+MAX_EVENTS = 500
+MAX_TYPES = 20
+AFTER = re.compile(r"[0-9]{1,18}")
+
+
+@extend_schema(tags=["me"])
+class MeEndpoint(Endpoint):
+    """The caller."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="me",
+        summary="Who am I",
+        description="Whom this key acts for and what it may do; a good first call.",
+        responses=MeOut,
+    )
+    def retrieve(self, request: Request) -> Response:
+        user, workspace = request.user, Workspace.current()
+        me = {
+            "id": user.pk,
+            "email": user.email,
+            "name": user.display_name,
+            "role": user.role,
+            "teams": Team.objects.filter(pk__in=team_ids(user)),
+            "rights": sorted(rights(user)),
+            "key": request.auth,
+            "workspace": {
+                "name": workspace.name,
+                "zone": workspace.zone,
+                "currency": workspace.currency,
+                "is_demo": is_demo(),
+            },
+        }
+        return Response(MeOut(me).data)
+
+
+class JobFilter(django_filters.FilterSet):
+    """Filters of jobs."""
+
+    kind = django_filters.CharFilter(max_length=60, label="Such as rebuild or import_orders")
+    state = django_filters.ChoiceFilter(choices=JobState.choices, label="How far it is")
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
+
+
+@extend_schema(tags=["jobs"])
+@extend_schema_view(
+    list=extend_schema(
+        summary="List jobs", description="Rebuilds, imports and other long work, newest first."
+    ),
+    retrieve=extend_schema(summary="Get a job", description="Ask again every second or two while it runs."),
+)
+class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
+    """Work in the background."""
+
+    permission_classes = (Requires("job.read"),)
+    serializer_class = JobOut
+    filterset_class = JobFilter
+    sorts: ClassVar = {"-created": Sort(desc("created_at"))}
+    default_sort = "-created"
+    lookup_value_regex = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+    def get_queryset(self) -> QuerySet[Job]:
+        return Job.objects.all()
+
+
+@extend_schema(tags=["events"])
+class EventEndpoint(Endpoint):
+    """The change feed."""
+
+    permission_classes = (Requires("event.read"),)
+    parameters: ClassVar = {"list": frozenset({"after", "limit", "types"})}
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="events_list",
+        summary="Read what happened",
+        description=(
+            "Events after a number, in the order in which they could first be seen: one whose transaction "
+            "ended late comes late, and none is ever passed by. Begin without `after` for everything kept, "
+            "or with `after=latest` for what is to come; then call with `next_after` again and again, and "
+            "wait some seconds where `more` is false. With a filter `next_after` moves on past what it left "
+            "out."
+        ),
+        parameters=[
+            OpenApiParameter(
+                "after",
+                {"type": "string", "pattern": "^([0-9]{1,18}|latest)$"},
+                description="`next_after` of the call before.",
+            ),
+            OpenApiParameter(
+                "limit", {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": 100}
+            ),
+            OpenApiParameter(
+                "types",
+                OpenApiTypes.STR,
+                description="Only these, between commas: `conversation.changed,orders.stored`.",
+            ),
+        ],
+        responses=FeedOut,
+    )
+    def list(self, request: Request) -> Response:
+        after = request.query_params.get("after", "") or "0"
+        if after == LATEST:
+            return Response({"results": [], "next_after": latest_number(), "more": False})
+        number = self._number(after)
+        feed = read_feed(number, types=self._types(), limit=self._limit())
+        if number > feed.newest:
+            detail = f"The newest number is {feed.newest}. This feed was restored or replaced: begin again."
+            raise _wrong("after", detail, code="beyond_newest")
+        seen = visible_events(feed.events, request.user)
+        return Response(FeedOut({"results": seen, "next_after": feed.next_after, "more": feed.more}).data)
+
+    def _number(self, after: str) -> int:
+        if not AFTER.fullmatch(after) or not after.isascii():
+            raise _wrong("after", "This is next_after of the call before, or the word latest.")
+        return int(after)
+
+    def _limit(self) -> int:
+        asked = self.request.query_params.get("limit", "") or "100"
+        if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= MAX_EVENTS):
+            raise _wrong("limit", f"limit is a whole number from 1 to {MAX_EVENTS}.")
+        return int(asked)
+
+    def _types(self) -> list[str]:
+        asked = self.request.query_params.get("types", "")
+        names = [name.strip() for name in asked.split(",") if name.strip()]
+        if len(names) > MAX_TYPES or any(len(name) > 60 or "\x00" in name for name in names):
+            raise _wrong("types", f"At most {MAX_TYPES} types, such as conversation.changed.")
+        return names
+
+
+def _wrong(name: str, detail: str, code: str = "invalid") -> ValidationError:
+    return ValidationError({name: [ErrorDetail(detail, code=code)]})

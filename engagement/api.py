@@ -1,0 +1,291 @@
+"""Channel accounts, interactions and conversations over the REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Team, User
+from accounts.permissions import Requires
+from core.api.endpoints import PAGING, Endpoint
+from core.api.fields import checked
+from core.api.pushing import Answer, push
+from core.api.refusals import Conflict
+from core.api.schema import one_or_many, push_responses
+from core.demo import refuse_while_demo
+from core.paging import Sort, asc, desc
+from engagement import conversations
+from engagement.channels import connectors
+from engagement.connecting import connect_account
+from engagement.filters import (
+    CONVERSATION_SORTS,
+    INTERACTION_SORTS,
+    MESSAGE_SORTS,
+    ChannelAccountFilter,
+    ConversationFilter,
+    InteractionFilter,
+)
+from engagement.models import (
+    ChannelAccount,
+    Conversation,
+    ConversationTag,
+    Delivery,
+    Interaction,
+    Status,
+)
+from engagement.pushing import push_interactions
+from engagement.replies import reply
+from engagement.serializers import (
+    PRIORITIES,
+    ChannelAccountIn,
+    ChannelAccountOut,
+    ConversationChanges,
+    ConversationOut,
+    InteractionOut,
+    InteractionPush,
+    NoteIn,
+    ReplyIn,
+    event_of,
+)
+
+BY_NAME = {"name": Sort(asc("name")), "id": Sort(asc("pk")), "-id": Sort(desc("pk"))}
+HISTORY = OpenApiParameter(
+    "history",
+    {"type": "string", "enum": ["true", "false"], "default": "false"},
+    description=(
+        "`true` for what happened long ago: nobody is notified, and conversations without a line in the "
+        "last two weeks arrive resolved."
+    ),
+)
+
+
+@extend_schema(tags=["channel accounts"])
+@extend_schema_view(
+    list=extend_schema(summary="List channel accounts", description="Those of the teams you belong to."),
+    retrieve=extend_schema(summary="Get a channel account"),
+)
+class ChannelAccountEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
+    """Connected pages, mailboxes and numbers."""
+
+    permission_classes = (Requires("conversation.read", write="channel.manage"),)
+    serializer_class = ChannelAccountOut
+    filterset_class = ChannelAccountFilter
+    sorts = BY_NAME
+    default_sort = "name"
+    conflicts = frozenset({"create"})
+
+    def get_queryset(self) -> QuerySet[ChannelAccount]:
+        return ChannelAccount.objects.visible_to(self.request.user)
+
+    @extend_schema(
+        summary="Make a channel account to push into",
+        description=(
+            "An account of the connector `api`: interactions come in over `/interactions/` or from files. "
+            "Accounts of other connectors are connected in Settings, Channels, where their credentials are."
+        ),
+        request=ChannelAccountIn,
+        responses={201: ChannelAccountOut},
+    )
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        values = checked(ChannelAccountIn, request)
+        network, external_id = values["network"], values["external_id"]
+        link = next(one for one in connectors() if one.takes_pushes)
+        refuse_while_demo()
+        known = ChannelAccount.objects.filter(
+            connector=link.name, network=network, external_id=external_id
+        ).first()
+        if known is not None:
+            detail = f"{network}/{external_id} is channel account {known.pk} already."
+            raise Conflict(detail, code="account_exists")
+        account = connect_account(
+            name=values.get("name") or external_id[:160],
+            connector_name=link.name,
+            network=network,
+            cleaned={"external_id": external_id, "issuer": values.get("issuer", "")},
+            team=values.get("team") or Team.general(),
+            brand=values.get("brand"),
+            goal_minutes=values.get("reply_goal_minutes", 240),
+            by=request.user,
+        )
+        return Response(ChannelAccountOut(account).data, status=status.HTTP_201_CREATED)
+
+
+def shown_interactions(user: Any) -> QuerySet[Interaction]:
+    """Interactions with all that an answer shows of them."""
+    seen: QuerySet[Interaction] = Interaction.objects.visible_to(user).select_related("account")
+    return seen.prefetch_related("attachments", Prefetch("deliveries", Delivery.objects.order_by("pk")))
+
+
+@extend_schema(tags=["interactions"])
+@extend_schema_view(
+    list=extend_schema(
+        summary="List interactions",
+        description="Every touch that your teams see, newest first; outbound ones and notes too.",
+    ),
+    retrieve=extend_schema(summary="Get an interaction"),
+)
+class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
+    """Single touches."""
+
+    permission_classes = (Requires("conversation.read", write="interaction.write"),)
+    serializer_class = InteractionOut
+    filterset_class = InteractionFilter
+    sorts = INTERACTION_SORTS
+    default_sort = "-occurred"
+    parameters: ClassVar = {"create": frozenset({"history"})}
+    conflicts = frozenset({"create"})
+
+    def get_queryset(self) -> QuerySet[Interaction]:
+        return shown_interactions(self.request.user)
+
+    @extend_schema(
+        summary="Push interactions",
+        description=(
+            "One interaction, or a list of at most 500, of which each is answered by itself. One that the "
+            "account holds already under its `external_id` is `repeated` and left as it is. `account` names "
+            "an account of the connector `api`, by id or as `network/external_id`; an unknown one is "
+            "answered `unknown_account`. Who wrote it becomes a customer where nobody has that identity."
+        ),
+        parameters=[HISTORY],
+        request=one_or_many("InteractionPushBody", InteractionPush),
+        responses=push_responses("InteractionPushAnswer"),
+    )
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_while_demo()
+        history = self._history()
+        return push(
+            request.data, InteractionPush(), lambda good: store_pushed(good, by=request.user, history=history)
+        )
+
+    def _history(self) -> bool:
+        asked = self.request.query_params.get("history", "false")
+        if asked not in ("true", "false"):
+            raise ValidationError({"history": [ErrorDetail("Write true or false.", code="invalid")]})
+        return asked == "true"
+
+
+def store_pushed(good: Sequence[tuple[Answer, dict[str, Any]]], *, by: User, history: bool) -> None:
+    """Store checked interactions and fill in their answers."""
+    items = [(values["account"], event_of(values)) for _, values in good]
+    for (answer, _), pushed in zip(good, push_interactions(items, by=by, history=history), strict=True):
+        if pushed.code:
+            attr = "account" if "account" in pushed.code else None
+            answer.reject(pushed.code, pushed.reason, attr)
+        else:
+            answer.status, answer.id = pushed.status.value, pushed.id
+
+
+@extend_schema(tags=["conversations"])
+@extend_schema_view(
+    list=extend_schema(summary="List conversations", description="Those of the teams you belong to."),
+    retrieve=extend_schema(summary="Get a conversation"),
+)
+class ConversationEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
+    """What agents handle."""
+
+    serializer_class = ConversationOut
+    filterset_class = ConversationFilter
+    sorts = CONVERSATION_SORTS
+    default_sort = "-last"
+    parameters: ClassVar = {"messages": PAGING}
+    permission_classes = (Requires("conversation.read", write="conversation.assign"),)
+
+    def get_queryset(self) -> QuerySet[Conversation]:
+        tags = ConversationTag.objects.select_related("tag").order_by("tag__name")
+        seen = Conversation.objects.visible_to(self.request.user).select_related("account")
+        return seen.prefetch_related(Prefetch("conversation_tags", tags))
+
+    def one(self) -> Conversation:
+        """The conversation of the address, if the caller's teams see it."""
+        found: Conversation = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
+        return found
+
+    @extend_schema(
+        summary="Change a conversation",
+        description="Hand it to a team, assign it, say how urgent it is, snooze, resolve or reopen it.",
+        request=ConversationChanges,
+        responses=ConversationOut,
+    )
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        conversation = self.one()
+        change_conversation(conversation, checked(ConversationChanges, request), by=request.user)
+        changed = Conversation.objects.select_related("account").get(pk=conversation.pk)
+        return Response(ConversationOut(changed).data)
+
+    @extend_schema(
+        summary="List the messages of a conversation",
+        description="Oldest first unless sorted otherwise; notes too.",
+        responses=InteractionOut(many=True),
+    )
+    @action(detail=True, filterset_class=None, sorts=MESSAGE_SORTS, default_sort="occurred")
+    def messages(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        said = shown_interactions(request.user).filter(conversation=self.one())
+        return self.answer_page(said, InteractionOut)
+
+    @extend_schema(
+        summary="Answer a conversation",
+        description=(
+            "201 with the message, queued; follow `delivery` or the events `delivery.changed`. The same "
+            "`client_key` again is answered 200 with the same message. Where the channel cannot carry it the "
+            "code says why: `closed` (no way to answer here, or too late), `long`, `empty`."
+        ),
+        request=ReplyIn,
+        responses={200: InteractionOut, 201: InteractionOut},
+    )
+    @action(
+        detail=True, methods=["post"], url_path="reply", permission_classes=[Requires("conversation.reply")]
+    )
+    def reply(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        conversation, values = self.one(), checked(ReplyIn, request)
+        known = Delivery.objects.filter(client_key=values["client_key"]).exists()
+        message = reply(conversation=conversation, by=request.user, **values)
+        return self._written(message, known=known)
+
+    @extend_schema(
+        summary="Write a note",
+        description="Only staff read it. The same `client_key` again is the same note.",
+        request=NoteIn,
+        responses={200: InteractionOut, 201: InteractionOut},
+    )
+    @action(detail=True, methods=["post"], url_path="notes", permission_classes=[Requires("note.write")])
+    def notes(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        conversation, values = self.one(), checked(NoteIn, request)
+        known = Interaction.objects.filter(
+            account_id=conversation.account_id, external_id=f"note:{values['client_key']}"
+        ).exists()
+        note = conversations.write_note(conversation=conversation, by=request.user, **values)
+        return self._written(note, known=known)
+
+    def _written(self, message: Interaction, *, known: bool) -> Response:
+        shown = shown_interactions(self.request.user).get(pk=message.pk)
+        code = status.HTTP_200_OK if known else status.HTTP_201_CREATED
+        return Response(InteractionOut(shown).data, status=code)
+
+
+@transaction.atomic
+def change_conversation(conversation: Conversation, values: dict[str, Any], *, by: User) -> None:
+    """Apply checked changes, all of them or none."""
+    if "team" in values:
+        conversations.move_to_team(conversation=conversation, team=values["team"], by=by)
+    if "assignee" in values:
+        conversations.assign(conversation=conversation, to=values["assignee"], by=by)
+    if "priority" in values:
+        conversations.set_priority(conversation=conversation, priority=PRIORITIES[values["priority"]], by=by)
+    if "status" in values:
+        conversations.set_status(
+            conversation=conversation,
+            status=Status(values["status"]),
+            until=values.get("snoozed_until"),
+            by=by,
+        )
