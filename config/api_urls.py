@@ -11,6 +11,7 @@ from core.api.description import SchemaEndpoint
 from core.api.endpoints import Nothing
 from crm import api as crm
 from engagement import api as engagement
+from personas import api as personas
 
 app_name = "api"
 router = SimpleRouter()
@@ -20,6 +21,8 @@ router.register("orders", crm.OrderEndpoint, "order")
 router.register("channel-accounts", engagement.ChannelAccountEndpoint, "channel-account")
 router.register("interactions", engagement.InteractionEndpoint, "interaction")
 router.register("conversations", engagement.ConversationEndpoint, "conversation")
+router.register("segments", personas.SegmentEndpoint, "segment")
+router.register("personas", personas.PersonaEndpoint, "persona")
 router.register("jobs", accounts.JobEndpoint, "job")
 router.register("events", accounts.EventEndpoint, "event")
 
@@ -31,6 +34,12 @@ urlpatterns = [
         name="docs",
     ),
     path("me/", accounts.MeEndpoint.as_view({"get": "retrieve"}), name="me"),
+    re_path(
+        r"^customers/(?P<pk>[0-9]{1,19})/memberships/$",
+        personas.MembershipEndpoint.as_view({"get": "retrieve"}),
+        name="customer-memberships",
+    ),
+    path("rebuilds/", personas.RebuildEndpoint.as_view({"post": "create"}), name="rebuild-list"),
     *router.urls,
     re_path(r"^.*$", Nothing.as_view()),
 ]

@@ -57,7 +57,8 @@ def dotted(version: tuple) -> str:
 
 def make_venv() -> None:
     """Make the virtual environment; one that a moved or removed Python broke is made anew."""
-    if os.path.exists(PYTHON) and succeeds(PYTHON, "-c", "import pip"):
+    whole = os.path.exists(PYTHON) and os.path.exists(os.path.join(VENV, "bin", "pip"))
+    if whole and succeeds(PYTHON, "-S", "-c", "pass"):
         return
     try:
         import ensurepip  # noqa: F401

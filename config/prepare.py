@@ -19,7 +19,7 @@ from config.processes import StartError
 def prepare(env: Mapping[str, str]) -> None:
     """Migrate, and gather static files under hashed names unless these were gathered already."""
     whole = {**os.environ, **env}
-    begun = {"migrate": _manage("migrate", "--noinput", env=whole)}
+    begun = {"migrate": _manage("migrate", "--noinput", "--skip-checks", env=whole)}
     if not settings.DEBUG and not _is_collected():
         _stamp().unlink(missing_ok=True)
         begun["collectstatic"] = _manage(

@@ -6,10 +6,17 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts.services import first_admin_link
+from analytics.demo.staff import ensure_staff, known_sign_in
 
 
 def sign_in_hint() -> str:
-    """Return the one-time link that makes the first admin, or "" when there is somebody who can sign in."""
+    """Return how to sign in: the demo's staff, or the one-time link that makes the first admin.
+
+    "" when people work here already, who know how.
+    """
+    demo = ensure_staff() if settings.DEMO else known_sign_in()
+    if demo:
+        return demo
     token = first_admin_link()
     if token is None:
         return ""

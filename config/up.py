@@ -46,6 +46,7 @@ class Installation:
         self.log_dir = var_dir() / "log"
         self.servers: Servers | None = None
         self.supervisor: Supervisor | None = None
+        self.sign_in: subprocess.Popen[str] | None = None
         self.told = False
         self.stopping = False
 
@@ -72,9 +73,10 @@ class Installation:
             env = self._environment(self.servers.start(), live_port)
             check_data(env)
             prepare(env)
+            self.sign_in = self._ask_sign_in(env)
             self.supervisor = Supervisor(self._programs(env, live_port))
             self.supervisor.start()
-            self._tend(env)
+            self._tend()
         finally:
             self._end()
 
@@ -113,7 +115,7 @@ class Installation:
             programs.append(Program("demo", fill, self.log_dir / "demo.log", env, once=True))
         return programs
 
-    def _tend(self, env: Mapping[str, str]) -> None:
+    def _tend(self) -> None:
         assert self.supervisor and self.servers  # noqa: S101
         began = time.monotonic()
         while True:
@@ -123,7 +125,7 @@ class Installation:
                 log = self.log_dir / f"{dead[0]}.log"
                 raise GaveUpError(f"{dead[0]} ended, the last lines of {log}:\n{processes.last_lines(log)}")
             if not self.told and (self._healthy() or time.monotonic() - began > HEALTH_SECONDS):
-                self._tell(env)
+                self._tell()
             time.sleep(TEND_SECONDS)
 
     def _healthy(self) -> bool:
@@ -136,26 +138,25 @@ class Installation:
         except (urllib.error.URLError, OSError, ValueError):
             return False
 
-    def _tell(self, env: Mapping[str, str]) -> None:
+    def _tell(self) -> None:
         """Print the one block that a person needs."""
+        assert self.sign_in  # noqa: S101
         self.told = True
+        hint, _ = self.sign_in.communicate()
         lines = [
             ("Rapport", settings.PUBLIC_URL),
-            ("Sign in", self._sign_in(env)),
+            ("Sign in", hint.strip() or settings.PUBLIC_URL),
             ("Data", f"{var_dir()} (logs in log/)"),
             ("End", "Ctrl-C"),
         ]
         print("\n" + "".join(f"  {name:<9}{text}\n" for name, text in lines), flush=True)
 
-    def _sign_in(self, env: Mapping[str, str]) -> str:
-        done = subprocess.run(
-            [sys.executable, MANAGE, "sign_in_hint"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=dict(env),
-        )
-        return done.stdout.strip() or settings.PUBLIC_URL
+    def _ask_sign_in(self, env: Mapping[str, str]) -> subprocess.Popen[str]:
+        """Begin to find out how to sign in, while everything else starts."""
+        ask = [sys.executable, MANAGE, "sign_in_hint"]
+        log = (self.log_dir / "sign_in.log").open("w")
+        with log:
+            return subprocess.Popen(ask, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(env))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """End at the first signal; at the second, without waiting for work that is going on."""
