@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -55,7 +57,14 @@ def public_face(site: ChannelAccount) -> dict[str, Any]:
         "ask_details": bool(site.settings.get("ask_details", True)),
         "max_length": MAX_LENGTH,
         "words": _words(),
+        # beside the words, because a style sheet of its own would need a CORS header from whatever serves it
+        "css": _looks(),
     }
+
+
+@cache
+def _looks() -> str:
+    return (Path(__file__).parent / "widget.css").read_text()
 
 
 def _words() -> dict[str, str]:

@@ -29,7 +29,7 @@ from engagement.channels.webchat.sites import (
 from engagement.channels.webchat.tickets import give_ticket
 from engagement.models import ChannelAccount, ChatVisitor
 
-FACE_LASTS = 60
+FACE_LASTS = 300
 
 
 @door("GET")
