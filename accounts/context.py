@@ -11,9 +11,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
+from accounts.middleware import workspace_of
 from accounts.permissions import rights
 from core import settings_nav
-from core.models import Workspace
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     # An error page may be drawn before any middleware knew who asks.
     user = getattr(request, "user", AnonymousUser())
     return {
-        "workspace": SimpleLazyObject(Workspace.current),
+        "workspace": SimpleLazyObject(lambda: workspace_of(request)),
         "rights": SimpleLazyObject(lambda: rights(user)),
         "rail": SimpleLazyObject(lambda: rail_for(user, request.path)),
         "settings_sections": SimpleLazyObject(lambda: settings_nav.sections_for(user)),

@@ -33,12 +33,18 @@ class ReaderZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.user.is_authenticated:
+        if not isinstance(request.user, User):
             return self.get_response(request)
-        with timezone.override(zone_of(request.user)):
+        with timezone.override(
+            ZoneInfo(request.user.zone) if request.user.zone else workspace_of(request).tz
+        ):
             return self.get_response(request)
 
 
-def zone_of(user: User) -> ZoneInfo:
-    """The zone somebody reads times in."""
-    return ZoneInfo(user.zone) if user.zone else Workspace.current().tz
+def workspace_of(request: HttpRequest) -> Workspace:
+    """The workspace, asked of the database once a request."""
+    known: Workspace | None = getattr(request, "_workspace", None)
+    if known is None:
+        known = Workspace.current()
+        request._workspace = known  # type: ignore[attr-defined]
+    return known

@@ -39,6 +39,9 @@ def register(section: Section) -> None:
 
 
 def sections_for(user: Any) -> list[Section]:
-    """The sections this person may open, in order."""
+    """The sections this person may open: whole groups in the order of their first section."""
     found = [section for section in _sections.values() if section.url and section.allowed(user)]
-    return sorted(found, key=lambda section: (section.order, section.url_name))
+    first: dict[str, int] = {}
+    for section in found:
+        first[str(section.group)] = min(section.order, first.get(str(section.group), section.order))
+    return sorted(found, key=lambda one: (first[str(one.group)], str(one.group), one.order, one.url_name))
