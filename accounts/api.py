@@ -22,7 +22,7 @@ from accounts.serializers import FeedOut, JobOut, MeOut
 from core.api.endpoints import Endpoint
 from core.demo import is_demo
 from core.events import latest_number, read_feed, visible_events
-from core.models import Job, JobState, Workspace
+from core.models import Event, Job, JobState, Workspace
 from core.paging import Sort, desc
 
 LATEST = "latest"
@@ -102,6 +102,8 @@ class EventEndpoint(Endpoint):
     permission_classes = (Requires("event.read"),)
     parameters: ClassVar = {"list": frozenset({"after", "limit", "types"})}
     pagination_class = None
+    filter_backends: ClassVar[list[Any]] = []
+    queryset = Event.objects.none()
 
     @extend_schema(
         operation_id="events_list",

@@ -328,6 +328,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "crm.models.OrderStatus.choices",
         "ConversationStatus": "engagement.models.Status.choices",
+        "CustomerKind": "crm.models.CustomerKind.choices",
+        "InteractionKind": "engagement.channels.base.Kind",
+        "PushedKind": "engagement.serializers.KINDS",
+        "OverlapKind": "personas.serializers.OVERLAP_KINDS",
+        "NodeKind": "personas.serializers.NODE_KINDS",
         "JobState": "core.models.JobState.choices",
         "PushStatus": "core.api.pushing.STATUSES",
     },
