@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 from urllib.parse import urlsplit
 
 from django.contrib.auth.models import AnonymousUser
@@ -183,21 +183,23 @@ class RightMissing(APIPermissionDenied):
         super().__init__(_("This needs the right “%(verb)s”.") % {"verb": verb})
 
 
-class Requires(BasePermission):
-    """For API views: `permission_classes = [Requires("customer.read", write="customer.edit")]`."""
+class _VerbPermission(BasePermission):
+    """Asks the table for one verb to read and one to write."""
 
-    def __init__(self, read: str, write: str | None = None) -> None:
-        for verb in (read, write):
-            if verb is not None and verb not in ROLES_BY_VERB:
-                raise KeyError(verb)
-        self.read, self.write = read, write or read
-
-    def __call__(self) -> Requires:
-        """REST framework calls what stands in permission_classes once a request."""
-        return self
+    read: ClassVar[str]
+    write: ClassVar[str]
 
     def has_permission(self, request: Request, view: APIView | Any) -> bool:
         verb = self.read if request.method in SAFE_METHODS else self.write
-        if request.user.is_authenticated and not can(request.user, verb):
+        allowed = can(request.user, verb)
+        if request.user.is_authenticated and not allowed:
             raise RightMissing(verb)
-        return can(request.user, verb)
+        return allowed
+
+
+def Requires(read: str, write: str | None = None) -> type[BasePermission]:
+    """For API views: `permission_classes = [Requires("customer.read", write="customer.edit")]`."""
+    for verb in (read, write):
+        if verb is not None and verb not in ROLES_BY_VERB:
+            raise KeyError(verb)
+    return type("Requires", (_VerbPermission,), {"read": read, "write": write or read})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.models import User
 from accounts.permissions import requires, signed_in
 from accounts.services import record_audit
 from core import search as palette
@@ -73,6 +75,6 @@ def job_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
 def demo_remove(request: HttpRequest) -> HttpResponse:
     """Empty the demo workspace; a second click finds nothing to do."""
     if remove_demo(by=request.user):
-        record_audit(by=request.user, verb="demo.removed")
+        record_audit(by=cast(User, request.user), verb="demo.removed")
         messages.success(request, _("The demo is gone. Connect a channel or import your customers."))
     return redirect("accounts:home")
