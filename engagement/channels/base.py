@@ -240,6 +240,8 @@ class Connector:
     pull_every_seconds: ClassVar[int] = 60
     reply_window_hours: ClassVar[int | None] = None
     settings_form: ClassVar[type[forms.Form] | None] = None
+    setup_template: ClassVar[str] = ""
+    """A fragment for the settings page of a connected account: what is left to do outside Rapport."""
     secret_fields: ClassVar[tuple[str, ...]] = ()
     """Fields of the form that are kept encrypted; left empty, the stored value stays."""
 

@@ -496,3 +496,43 @@ def test_the_demo_page_carries_one_script_and_nothing_inline(site: ChannelAccoun
     assert f'data-site="{site.external_id}"' in page
     assert "style=" not in page and "<style" not in page
     assert client.get("/chat/demo/nothing/").status_code == 404
+
+
+# Settings
+
+
+def test_connecting_a_website_makes_key_and_secret_and_shows_the_tag(ada: Any, signed_in: Any) -> None:
+    browser = signed_in(ada)
+    form = {
+        "name": "Shop chat",
+        "team": Team.general().pk,
+        "goal_minutes": 30,
+        "allowed_origins": "shop.example\nhttps://www.shop.example/start\n",
+        "greeting": "Hello",
+        "color": "#AA3355",
+        "ask_details": "on",
+    }
+    assert browser.post("/settings/channels/new/webchat/", form).status_code == 302
+    account = ChannelAccount.objects.get()
+    assert account.settings["allowed_origins"] == [SHOP, "https://www.shop.example"]
+    assert (account.network, account.issuer) == ("chat", account.external_id)
+    page = browser.get(f"/settings/channels/{account.pk}/").content.decode()
+    assert (
+        f"data-site=&quot;{account.external_id}&quot;" in page or f'data-site="{account.external_id}"' in page
+    )
+    assert f"{SHOP}\nhttps://www.shop.example" in page
+    before = dict(account.credentials)
+    assert len(before["identity_secret"]) == 64
+    browser.post(f"/settings/channels/{account.pk}/", {**form, "greeting": "Hi"})
+    account.refresh_from_db()
+    assert (account.credentials, account.settings["greeting"]) == (before, "Hi")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("allowed_origins", "*"), ("allowed_origins", ""), ("color", "red;}body{}")]
+)
+def test_a_website_form_refuses_what_it_cannot_keep(ada: Any, signed_in: Any, field: str, value: str) -> None:
+    form = {"name": "x", "team": Team.general().pk, "goal_minutes": 30, "allowed_origins": SHOP}
+    answer = signed_in(ada).post("/settings/channels/new/webchat/", {**form, field: value})
+    assert answer.status_code == 422
+    assert not ChannelAccount.objects.exists()

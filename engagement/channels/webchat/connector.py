@@ -27,6 +27,7 @@ class WebchatConnector(Connector):
     max_length = MAX_LENGTH
     max_attachment_bytes = 0
     settings_form = WebchatForm
+    setup_template = "engagement/_webchat_setup.html"
 
     def fill_account(self, account: ChannelAccount, cleaned: Mapping[str, Any]) -> None:
         """Take what the form gave; key and secret are made once and stay."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,10 +12,29 @@ from engagement.channels.webchat.sites import COLOR
 from engagement.origins import written_origin
 
 
+class OriginsField(forms.CharField):
+    """Addresses of websites, one a line, as browsers write their origins."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        origins = []
+        for line in super().clean(value).split():
+            try:
+                origins.append(written_origin(line))
+            except ValueError as error:
+                message = _("“%(line)s” is no address of a website.") % {"line": line}
+                raise forms.ValidationError(message) from error
+        return list(dict.fromkeys(origins))
+
+
 class WebchatForm(forms.Form):
     """The pages that may carry the chat, and how it greets."""
 
-    allowed_origins = forms.CharField(
+    allowed_origins = OriginsField(
         label=_("Websites"),
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("One address a line, such as https://www.example.com. Pages elsewhere are refused."),
@@ -29,16 +49,6 @@ class WebchatForm(forms.Form):
         initial=True,
         help_text=_("After the first message, and never as a condition."),
     )
-
-    def clean_allowed_origins(self) -> list[str]:
-        origins = []
-        for line in self.cleaned_data["allowed_origins"].split():
-            try:
-                origins.append(written_origin(line))
-            except ValueError as error:
-                message = _("“%(line)s” is no address of a website.") % {"line": line}
-                raise forms.ValidationError(message) from error
-        return list(dict.fromkeys(origins))
 
     def clean_color(self) -> str:
         color = self.cleaned_data["color"].strip().lower() or COLOR
