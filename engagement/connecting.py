@@ -22,6 +22,11 @@ from engagement.channels import connector
 from engagement.channels.base import SendFailed
 from engagement.models import ChannelAccount, Health
 
+SET_BY_PEOPLE = (
+    "name", "team", "brand", "network", "external_id", "issuer", "settings", "credentials", "reply_goal_minutes",
+    "is_active", "health", "health_text", "health_since", "failures", "next_pull_at",
+)  # fmt: skip
+
 
 def connect_account(
     *,
@@ -97,7 +102,7 @@ def _store(account: ChannelAccount, verb: str, *, by: User) -> ChannelAccount:
         with transaction.atomic():
             account.is_active = True
             account.next_pull_at = timezone.now() if connector(account.connector).can_pull else None
-            account.save()
+            _save(account)
     except IntegrityError as error:
         raise ValidationError(_("This account is connected already.")) from error
     outbox.resume_account(account)
@@ -121,7 +126,7 @@ def resume_account(*, account: ChannelAccount, by: User) -> ChannelAccount:
     check(by, "channel.manage")
     _set_healthy(account)
     account.next_pull_at = timezone.now() if connector(account.connector).can_pull else None
-    account.save()
+    _save(account)
     outbox.resume_account(account)
     _record(account, "channel.resumed", by=by)
     return account
@@ -134,9 +139,18 @@ def disconnect_account(*, account: ChannelAccount, by: User) -> ChannelAccount:
     account.is_active, account.credentials, account.next_pull_at = False, {}, None
     account.health, account.health_text = Health.PAUSED, _("Disconnected")
     account.health_since = timezone.now()
-    account.save()
+    _save(account)
     _record(account, "channel.disconnected", by=by)
     return account
+
+
+def _save(account: ChannelAccount) -> None:
+    """Keep what people set. Cursor, counters and lease belong to whoever pulls the account at this moment; a
+    connector that wants it read anew empties the cursor."""
+    if account.pk is None:
+        account.save()
+        return
+    account.save(update_fields=[*SET_BY_PEOPLE, *(() if account.cursor else ("cursor",))])
 
 
 def _set_healthy(account: ChannelAccount) -> None:

@@ -33,7 +33,7 @@ def account(double, db):
 
 
 def new_account(name="one", **more):
-    team = Team.objects.order_by("pk").first() or Team.objects.create(name="General")
+    team = Team.general()
     return ChannelAccount.objects.create(
         connector="double", network="email", external_id=name, name=name, team=team, **more
     )
@@ -247,3 +247,17 @@ def test_known_conversations_names_everybody_in_them(account, double):
         "mail:b": {"carl@example.org"},
     }
     assert found["mail:b"].thread_key == "thread:carl@example.org"
+
+
+def test_changing_an_account_does_not_take_back_what_a_pull_brought_meanwhile(double, account, ada):
+    from engagement import connecting
+
+    stale = again(account)
+    double.items = [event("a"), event("b")]
+    pulls.pull_account(account.pk)
+    pulls.take_lease(account.pk)
+    stale.cursor = {"position": 1}
+    connecting.resume_account(account=stale, by=ada)
+    row = again(account)
+    assert (row.cursor, row.stored) == ({"position": 2}, 2)
+    assert row.pull_lease_until is not None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from engagement.channels.base import Author, Change, Direction, Event, Kind
+from engagement.channels.base import Author, Change, Direction, Event, File, Kind
 from engagement.channels.email import tokens
 from engagement.channels.email.automatic import changes_of, is_automatic, report_of
-from engagement.channels.email.html import clean_html
+from engagement.channels.email.html import MAX_HTML, clean_html
 from engagement.channels.email.mime import Address, Mail
 from engagement.channels.email.plain import text_of
 from engagement.channels.email.quoting import split_quoted
@@ -56,11 +56,20 @@ def event_of(account: ChannelAccount, mail: Mail, *, arrived_at: datetime) -> Ev
         html=clean_html(mail.html),
         in_reply_to=answered[0] if answered else "",
         object_key=f"email:{mail.external_id}",
-        files=mail.files,
+        files=files_of(mail),
         participants=others(account, mail),
         is_automatic=is_automatic(mail),
         meta={"quoted": split.quoted, "headers": kept_headers(mail)},
     )
+
+
+def files_of(mail: Mail) -> tuple[File, ...]:
+    """The attachments; HTML too long to be shown is one of them, so that nothing is lost."""
+    if len(mail.html) <= MAX_HTML:
+        return mail.files
+    content = mail.html.encode()
+    whole = File("mail.html", "text/html", content=content, size=len(content), note="Too long to be shown")
+    return (*mail.files, whole)
 
 
 def occurred_at(mail: Mail, arrived_at: datetime) -> datetime:

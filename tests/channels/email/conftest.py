@@ -26,7 +26,7 @@ def new_account(db: None) -> Callable[..., ChannelAccount]:
     """Return a function that makes a connected mailbox: `new_account(imap=…, smtp=…, only_new=True)`."""
 
     def make(*, imap: Any = None, smtp: Any = None, address: str = ADDRESS, **more: Any) -> ChannelAccount:
-        team = Team.objects.order_by("pk").first() or Team.objects.create(name="General")
+        team = Team.general()
         return ChannelAccount.objects.create(
             connector="email",
             network="email",

@@ -61,6 +61,12 @@ def test_html_alone_gives_the_text():
     assert events(raw)[0].text == "Where is it?"
 
 
+def test_html_too_long_to_be_shown_is_kept_as_a_file(new_mail):
+    (event,) = events(new_mail("Text", html="<p>x</p>" * 250_000))
+    assert (event.text, event.html) == ("Text", "")
+    assert [(file.name, file.size > 1_900_000) for file in event.files] == [("mail.html", True)]
+
+
 def test_thread_keys_ask_the_answered_mail_first_then_references_then_our_token_then_itself(new_mail):
     ours = tokens.own_message_id(SHOP, "key1")
     (event,) = events(
