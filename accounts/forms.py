@@ -155,7 +155,11 @@ class FirstAdminForm(_WithPassword):
 class InviteForm(forms.Form):
     """Who is invited, as what, into which teams."""
 
-    email = forms.EmailField(label=_("E-mail"), max_length=254)
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        error_messages={"required": _("Type the address that the invitation goes to.")},
+    )
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.AGENT)
     teams = forms.ModelMultipleChoiceField(
         label=_("Teams"),
@@ -185,7 +189,11 @@ class StaffForm(forms.Form):
 class TeamForm(forms.Form):
     """A team's name and who belongs to it."""
 
-    name = forms.CharField(label=_("Name"), max_length=80)
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        error_messages={"required": _("Give it a name your staff will know, such as “Workshop”.")},
+    )
     members = forms.ModelMultipleChoiceField(
         label=_("Members"),
         queryset=User.objects.filter(is_active=True),
@@ -198,9 +206,16 @@ class APIKeyForm(forms.Form):
     """What a key is for and what it may do."""
 
     name = forms.CharField(
-        label=_("What it is for"), max_length=80, widget=forms.TextInput(attrs={"placeholder": _("Web shop")})
+        label=_("What it is for"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"placeholder": _("Web shop")}),
+        error_messages={"required": _("Name the system that will use it, such as “Web shop”.")},
     )
-    scopes = forms.MultipleChoiceField(label=_("What it may do"), widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may do"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one thing the key may do.")},
+    )
 
     def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
