@@ -24,7 +24,7 @@ def live_command(host: str, port: int) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "asgi", "--host", host, "--port", str(port),
         "--workers", str(settings.LIVE_PROCESSES), "--no-ws", "--respawn-failed-workers",
-        "--workers-kill-timeout", "2", "config.asgi:application",
+        "--workers-kill-timeout", "2", "--backlog", "8192", "config.asgi:application",
     ]  # fmt: skip
 
 

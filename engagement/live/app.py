@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -205,10 +206,10 @@ class LiveApplication:
     async def _go_on(self, sent: set[int], stream: Stream, listener: Listener, send: Send) -> None:
         """Send what comes, a sign of life when nothing does, and stop when the rights are gone."""
         loop = asyncio.get_running_loop()
-        ask_again = loop.time() + settings.LIVE_RIGHTS_SECONDS
+        ask_again = loop.time() + _until_next_question()
         while True:
             if loop.time() >= ask_again:
-                ask_again = loop.time() + settings.LIVE_RIGHTS_SECONDS
+                ask_again = loop.time() + _until_next_question()
                 if not await self._still_allowed(stream, listener, send):
                     return
             frames = await stream.take(max(0.0, min(HEARTBEAT_SECONDS, ask_again - loop.time())))
@@ -225,6 +226,11 @@ class LiveApplication:
             self.hub.move(stream, channels)
             stream.begin_afresh(self.hub.last_id)
         return True
+
+
+def _until_next_question() -> float:
+    """Seconds until the rights are read again: apart, as all streams open at once after a restart."""
+    return settings.LIVE_RIGHTS_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 async def _left(receive: Receive) -> None:
