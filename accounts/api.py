@@ -15,6 +15,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.callers import caller
 from accounts.models import Team
 from accounts.permissions import Requires, rights
 from accounts.querysets import team_ids
@@ -44,7 +45,7 @@ class MeEndpoint(Endpoint):
         responses=MeOut,
     )
     def retrieve(self, request: Request) -> Response:
-        user, workspace = request.user, Workspace.current()
+        user, workspace = caller(request), Workspace.current()
         me = {
             "id": user.pk,
             "email": user.email,
@@ -97,12 +98,12 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
 @extend_schema(tags=["events"])
 class EventEndpoint(Endpoint):
-    """The change feed."""
+    """The change feed. It has a cursor of its own and no pages."""
 
     permission_classes = (Requires("event.read"),)
-    parameters: ClassVar = {"list": frozenset({"after", "limit", "types"})}
-    pagination_class = None
-    filter_backends: ClassVar[list[Any]] = []
+    parameters: ClassVar = {"read": frozenset({"after", "limit", "types"})}
+    pagination_class = None  # type: ignore[assignment]
+    filter_backends = ()
     queryset = Event.objects.none()
 
     @extend_schema(
@@ -132,7 +133,7 @@ class EventEndpoint(Endpoint):
         ],
         responses=FeedOut,
     )
-    def list(self, request: Request) -> Response:
+    def read(self, request: Request) -> Response:
         after = request.query_params.get("after", "") or "0"
         if after == LATEST:
             return Response({"results": [], "next_after": latest_number(), "more": False})

@@ -75,5 +75,5 @@ class AnonymousThrottle(WindowThrottle):
 
 def _rate(scope: str) -> tuple[int, int]:
     """Calls and seconds of a rate such as 1200/min."""
-    calls, _slash, period = api_settings.DEFAULT_THROTTLE_RATES[scope].partition("/")
+    calls, _slash, period = str(api_settings.DEFAULT_THROTTLE_RATES[scope]).partition("/")
     return int(calls), PERIODS[period[:1]]

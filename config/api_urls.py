@@ -24,7 +24,6 @@ router.register("conversations", engagement.ConversationEndpoint, "conversation"
 router.register("segments", personas.SegmentEndpoint, "segment")
 router.register("personas", personas.PersonaEndpoint, "persona")
 router.register("jobs", accounts.JobEndpoint, "job")
-router.register("events", accounts.EventEndpoint, "event")
 
 urlpatterns = [
     path("schema/", SchemaEndpoint.as_view(), name="schema"),
@@ -33,6 +32,7 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="core/api_docs.html"),
         name="docs",
     ),
+    path("events/", accounts.EventEndpoint.as_view({"get": "read"}), name="event-list"),
     path("me/", accounts.MeEndpoint.as_view({"get": "retrieve"}), name="me"),
     re_path(
         r"^customers/(?P<pk>[0-9]{1,19})/memberships/$",

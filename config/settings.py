@@ -325,6 +325,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "TAGS": [
+        {"name": name}
+        for name in (
+            "me",
+            "customers",
+            "identities",
+            "orders",
+            "channel accounts",
+            "interactions",
+            "conversations",
+            "segments",
+            "personas",
+            "jobs",
+            "events",
+        )  # fmt: skip
+    ],
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "crm.models.OrderStatus.choices",
         "ConversationStatus": "engagement.models.Status.choices",

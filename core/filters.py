@@ -18,7 +18,7 @@ SEARCH_LENGTH = 200
 class WhenFormField(forms.CharField):
     """A moment in ISO 8601; a day alone is its midnight, and no zone means UTC."""
 
-    def clean(self, value: Any) -> datetime | None:  # type: ignore[override]
+    def clean(self, value: Any) -> datetime | None:
         text = super().clean(value)
         if not text:
             return None
@@ -65,7 +65,7 @@ class FlagFormField(forms.ChoiceField):
         options.pop("null_label", None)
         super().__init__(choices=[("true", "true"), ("false", "false")], **options)
 
-    def clean(self, value: Any) -> bool | None:  # type: ignore[override]
+    def clean(self, value: Any) -> bool | None:
         text = super().clean(value)
         return None if text == "" else text == "true"
 

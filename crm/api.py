@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.callers import caller
 from accounts.models import User
 from accounts.permissions import Requires
 from accounts.pushing import record_pushes
@@ -24,7 +25,7 @@ from core.api.endpoints import PAGING, Endpoint
 from core.api.fields import checked
 from core.api.pushing import Answer, push
 from core.api.refusals import Conflict
-from core.api.schema import one_or_many, push_responses
+from core.api.schema import one_or_many, push_examples, push_responses
 from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
 from crm.filters import CUSTOMER_SORTS, ORDER_SORTS, CustomerFilter, IdentityFilter, OrderFilter
@@ -32,6 +33,7 @@ from crm.merging import root_of
 from crm.models import Customer, Identity, Order
 from crm.orders import OrderOutcome, store_orders
 from crm.serializers import (
+    ORDER,
     CustomerChanges,
     CustomerIn,
     CustomerOut,
@@ -102,7 +104,7 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         values = checked(CustomerIn, request)
         handles = [handle_of(one) for one in values.pop("identities", [])]
         try:
-            customer = create_customer(values=values, identities=handles, source="api", by=request.user)
+            customer = create_customer(values=values, identities=handles, source="api", by=caller(request))
         except IdentityTaken as error:
             raise taken(error) from error
         answer = Response(CustomerOut(self._shown(customer)).data, status=status.HTTP_201_CREATED)
@@ -119,7 +121,7 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         customer = self.one()
         values = checked(CustomerChanges, request)
         try:
-            update_customer(customer=customer, values=values, by=request.user)
+            update_customer(customer=customer, values=values, by=caller(request))
         except DjangoValidationError as error:
             raise merged_or(error) from error
         return Response(CustomerOut(self._shown(customer)).data)
@@ -150,7 +152,9 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         customer = self.one()
         handle = handle_of(checked(IdentityIn, request))
         try:
-            identity, made = attach_identity(customer=customer, handle=handle, source="api", by=request.user)
+            identity, made = attach_identity(
+                customer=customer, handle=handle, source="api", by=caller(request)
+            )
         except IdentityTaken as error:
             raise taken(error) from error
         except DjangoValidationError as error:
@@ -211,11 +215,12 @@ class OrderEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
             "Where one call holds an order twice, the last one counts."
         ),
         request=one_or_many("OrderPushBody", OrderPush),
+        examples=push_examples(ORDER),
         responses=push_responses("OrderPushAnswer"),
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         refuse_while_demo()
-        return push(request.data, OrderPush(), lambda good: store_pushed(good, by=request.user))
+        return push(request.data, OrderPush(), lambda good: store_pushed(good, by=caller(request)))
 
 
 def store_pushed(good: Sequence[tuple[Answer, dict[str, Any]]], *, by: User) -> None:

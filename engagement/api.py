@@ -16,13 +16,14 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.callers import caller
 from accounts.models import Team, User
 from accounts.permissions import Requires
 from core.api.endpoints import PAGING, Endpoint
 from core.api.fields import checked
 from core.api.pushing import Answer, push
 from core.api.refusals import Conflict
-from core.api.schema import one_or_many, push_responses
+from core.api.schema import one_or_many, push_examples, push_responses
 from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
 from engagement import conversations
@@ -47,6 +48,7 @@ from engagement.models import (
 from engagement.pushing import push_interactions
 from engagement.replies import reply
 from engagement.serializers import (
+    INTERACTION,
     PRIORITIES,
     ChannelAccountIn,
     ChannelAccountOut,
@@ -116,7 +118,7 @@ class ChannelAccountEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
             team=values.get("team") or Team.general(),
             brand=values.get("brand"),
             goal_minutes=values.get("reply_goal_minutes", 240),
-            by=request.user,
+            by=caller(request),
         )
         return Response(ChannelAccountOut(account).data, status=status.HTTP_201_CREATED)
 
@@ -159,13 +161,16 @@ class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         ),
         parameters=[HISTORY],
         request=one_or_many("InteractionPushBody", InteractionPush),
+        examples=push_examples(INTERACTION),
         responses=push_responses("InteractionPushAnswer"),
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         refuse_while_demo()
         history = self._history()
         return push(
-            request.data, InteractionPush(), lambda good: store_pushed(good, by=request.user, history=history)
+            request.data,
+            InteractionPush(),
+            lambda good: store_pushed(good, by=caller(request), history=history),
         )
 
     def _history(self) -> bool:
@@ -219,7 +224,7 @@ class ConversationEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     )
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         conversation = self.one()
-        change_conversation(conversation, checked(ConversationChanges, request), by=request.user)
+        change_conversation(conversation, checked(ConversationChanges, request), by=caller(request))
         changed = Conversation.objects.select_related("account").get(pk=conversation.pk)
         return Response(ConversationOut(changed).data)
 
@@ -249,7 +254,7 @@ class ConversationEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     def reply(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         conversation, values = self.one(), checked(ReplyIn, request)
         known = Delivery.objects.filter(client_key=values["client_key"]).exists()
-        message = reply(conversation=conversation, by=request.user, **values)
+        message = reply(conversation=conversation, by=caller(request), **values)
         return self._written(message, known=known)
 
     @extend_schema(
@@ -264,7 +269,7 @@ class ConversationEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         known = Interaction.objects.filter(
             account_id=conversation.account_id, external_id=f"note:{values['client_key']}"
         ).exists()
-        note = conversations.write_note(conversation=conversation, by=request.user, **values)
+        note = conversations.write_note(conversation=conversation, by=caller(request), **values)
         return self._written(note, known=known)
 
     def _written(self, message: Interaction, *, known: bool) -> Response:

@@ -189,23 +189,17 @@ class PostIn(Input):
     published_at = WhenField(required=False)
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "A customer's message",
-            {
-                "account": "instagram/acme_shop",
-                "external_id": "m-1001",
-                "direction": "inbound",
-                "occurred_at": "2026-11-20T09:30:00Z",
-                "thread_id": "t-77",
-                "author": {"external_id": "17841", "handle": "@eva", "name": "Eva Lind"},
-                "text": "Where is my order?",
-            },
-            request_only=True,
-        )
-    ]
-)
+INTERACTION = {
+    "account": "instagram/acme_shop",
+    "external_id": "m-1001",
+    "direction": "inbound",
+    "occurred_at": "2026-11-20T09:30:00Z",
+    "thread_id": "t-77",
+    "author": {"external_id": "17841", "handle": "@eva", "name": "Eva Lind"},
+    "text": "Where is my order?",
+}
+
+
 class InteractionPush(Input):
     """One touch as it happened. Pushed again under its id it is `repeated`."""
 

@@ -46,7 +46,7 @@ class SegmentDetailOut(SegmentOut):
     sentence = serializers.SerializerMethodField()
 
     class Meta(SegmentOut.Meta):
-        fields = (*SegmentOut.Meta.fields, "rule", "sentence")
+        fields = (*SegmentOut.Meta.fields, "rule", "sentence")  # type: ignore[assignment]
 
     def get_sentence(self, segment: Segment) -> str:
         try:
@@ -132,7 +132,7 @@ class PersonaCardOut(PersonaOut):
     card = serializers.DictField(help_text="Numbers, topics, quotes, where and when, what sets them apart.")
 
     class Meta(PersonaOut.Meta):
-        fields = (
+        fields = (  # type: ignore[assignment]
             *PersonaOut.Meta.fields, "suggested_name", "named_by_hand", "summary", "goals", "how_to_speak",
             "card",
         )  # fmt: skip

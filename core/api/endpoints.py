@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponseBase
@@ -29,7 +30,7 @@ class Endpoint(GenericViewSet[Any]):
     """
 
     pagination_class = KeysetPagination
-    filter_backends: ClassVar[list[Any]] = [DjangoFilterBackend]
+    filter_backends: Sequence[Any] = (DjangoFilterBackend,)
     lookup_value_regex = "[0-9]{1,19}"
     sorts: ClassVar[dict[str, Sort]] = {}
     default_sort: ClassVar[str] = ""
@@ -66,9 +67,7 @@ class Endpoint(GenericViewSet[Any]):
         filterset = getattr(self, "filterset_class", None)
         return PAGING | frozenset(filterset.base_filters if filterset else ())
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         answer = super().finalize_response(request, response, *args, **kwargs)
         for name, value in getattr(request, "rate_headers", {}).items():
             answer[name] = value
@@ -93,7 +92,7 @@ class Nothing(APIView):
         super().initial(request, *args, **kwargs)
         raise NotFound("There is nothing at this address. See /api/v1/docs/.")
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """308 keeps method and body, so a push without the slash arrives all the same."""
         wanted = f"{request.path}/"
         if not request.path.endswith("/") and resolve(wanted).func is not resolve(request.path).func:

@@ -33,7 +33,7 @@ class Handler(ExceptionHandler):
             return Conflict(f"{exc} (job {exc.job.pk}).", code="job_open")
         if isinstance(exc, RequestDataTooBig):
             return BodyTooLarge()
-        return super().convert_known_exceptions(exc)  # type: ignore[no-any-return]
+        return super().convert_known_exceptions(exc)
 
 
 def detail_of(error: DjangoValidationError) -> dict[str, list[ErrorDetail]]:
@@ -77,4 +77,4 @@ class ErrorsOut(serializers.Serializer[Any]):
     """How every call that was refused is answered."""
 
     type = serializers.ChoiceField(choices=["validation_error", "client_error", "server_error"])
-    errors = ErrorOut(many=True)
+    errors = ErrorOut(many=True)  # type: ignore[assignment]

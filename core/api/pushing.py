@@ -40,7 +40,9 @@ class AnswerOut(serializers.Serializer[Any]):
         choices=STATUSES, help_text="`repeated`: it is here already and nothing was written."
     )
     id = serializers.IntegerField(allow_null=True, help_text="Our id; null where the item was rejected.")
-    errors = ErrorOut(many=True, help_text="Why it was rejected; empty otherwise.")
+    errors = ErrorOut(  # type: ignore[assignment]
+        many=True, help_text="Why it was rejected; empty otherwise."
+    )
 
 
 class CountsOut(serializers.Serializer[Any]):

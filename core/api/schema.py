@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer
@@ -48,7 +48,7 @@ EXAMPLES = {
 class Schema(AutoSchema):
     """One component for all errors, and the statuses that a call can really be answered with."""
 
-    def _get_response_bodies(self, direction: str = "response") -> Any:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
         if direction != "response":
             return bodies
@@ -98,6 +98,27 @@ def one_or_many(name: str, item: type[Serializer[Any]]) -> PolymorphicProxySeria
         resource_type_field_name=None,
         many=False,
     )
+
+
+def push_examples(item: dict[str, Any]) -> list[OpenApiExample]:
+    """One item, a list of them, and how both are answered."""
+    stored = {
+        "index": 0,
+        "external_id": item["external_id"],
+        "status": "stored",
+        "id": 4711,
+        "errors": [],
+    }
+    unread = {"code": "required", "detail": "This field is required.", "attr": "external_id"}
+    rejected = {"index": 1, "external_id": "", "status": "rejected", "id": None, "errors": [unread]}
+    counts = {"stored": 1, "changed": 0, "repeated": 0, "rejected": 1}
+    many = {"results": [stored, rejected], "counts": counts}
+    return [
+        OpenApiExample("One item", item, request_only=True),
+        OpenApiExample("A list", [item], request_only=True),
+        OpenApiExample("One item, stored", stored, response_only=True, status_codes=["201"]),
+        OpenApiExample("A list, one of it rejected", many, response_only=True, status_codes=["200"]),
+    ]
 
 
 def push_responses(name: str) -> dict[int, Any]:
