@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import Team
 from engagement.models import ChannelAccount
+from tests.mail_servers import IMAPServer, free_port
 
 ADDRESS = "shop@example.com"
 
@@ -19,6 +22,45 @@ ADDRESS = "shop@example.com"
 @pytest.fixture(autouse=True)
 def _servers_on_loopback_are_allowed(settings: Any) -> None:
     settings.RAPPORT_ALLOW_PRIVATE_HOSTS = ["127.0.0.1"]
+
+
+@dataclass
+class MailFolder:
+    """A folder of its own on a server that all tests share, because each start of one takes a second."""
+
+    server: IMAPServer
+    folder: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.server, name)
+
+    def deliver(self, content: bytes, **more: Any) -> None:
+        with self.server.client() as client:
+            client.append(self.folder, content, **more)
+
+    def make_anew(self) -> None:
+        """The same name, other UIDs, another UIDVALIDITY."""
+        with self.server.client() as client:
+            client.delete_folder(self.folder)
+            client.create_folder(self.folder)
+
+
+@pytest.fixture(scope="session")
+def shared_imap_server() -> Iterator[IMAPServer]:
+    """One real IMAP server for all mail tests."""
+    server = IMAPServer(free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def imap_server(shared_imap_server: IMAPServer) -> MailFolder:
+    """An empty folder on a real IMAP server."""
+    folder = f"Test-{uuid4().hex[:12]}"
+    with shared_imap_server.client() as client:
+        client.create_folder(folder)
+    return MailFolder(shared_imap_server, folder)
 
 
 @pytest.fixture
@@ -40,7 +82,7 @@ def new_account(db: None) -> Callable[..., ChannelAccount]:
                 "smtp_host": "127.0.0.1",
                 "smtp_port": smtp.port if smtp else 1,
                 "smtp_security": "none",
-                "folder": "INBOX",
+                "folder": getattr(imap, "folder", "INBOX"),
                 **more,
             },
             credentials={

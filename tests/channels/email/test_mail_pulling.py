@@ -9,7 +9,7 @@ from imapclient.exceptions import IMAPClientError
 from engagement import pulls
 from engagement.channels.email import pulling
 from engagement.models import Attachment, ChannelAccount, Conversation, Health, Interaction, RawEvent
-from tests.mail_servers import IMAPServer
+from tests.mail_servers import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -56,11 +56,10 @@ def test_the_same_mailbox_again_brings_nothing(mailbox, imap_server, new_mail):
 
 def test_reading_marks_nothing_as_seen_and_seen_mail_is_read_too(mailbox, imap_server, new_mail):
     imap_server.deliver(new_mail())
-    with imap_server.client() as client:
-        client.append("INBOX", new_mail(), flags=[b"\\Seen"])
+    imap_server.deliver(new_mail(), flags=[b"\\Seen"])
     assert pull(mailbox).stored == 2
     with imap_server.client() as client:
-        client.select_folder("INBOX")
+        client.select_folder(imap_server.folder)
         assert len(client.search(["UNSEEN"])) == 1
         assert len(client.search(["ALL"])) == 2
 
@@ -115,7 +114,7 @@ def test_a_folder_made_anew_is_recognized_by_message_id(mailbox, imap_server, ne
         imap_server.deliver(mail)
     pull(mailbox)
     before = ChannelAccount.objects.get().cursor
-    restart(imap_server)
+    imap_server.make_anew()
     for mail in [*reversed(mails), new_mail(message_id="m3@example.org")]:
         imap_server.deliver(mail)
     pulled = pull(mailbox)
@@ -130,20 +129,13 @@ def test_a_folder_made_anew_still_holds_back_what_was_older_than_the_connection(
 ):
     account = new_account(imap=imap_server, only_new=True)
     pull(account)
-    restart(imap_server)
+    imap_server.make_anew()
     old = pulls.timezone.now() - pulls.timedelta(days=30)
-    with imap_server.client() as client:
-        client.append("INBOX", new_mail(message_id="old@example.org"), msg_time=old)
-        client.append("INBOX", new_mail(message_id="new@example.org"))
+    imap_server.deliver(new_mail(message_id="old@example.org"), msg_time=old)
+    imap_server.deliver(new_mail(message_id="new@example.org"))
     pull(account)
     assert ids() == {"new@example.org"}
     assert "resync_since" not in ChannelAccount.objects.get().cursor
-
-
-def restart(server: IMAPServer) -> None:
-    """A new mailbox of the same name: other UIDs, another UIDVALIDITY."""
-    server.stop()
-    server.start()
 
 
 def test_one_mail_to_two_mailboxes_is_two_conversations(new_account, imap_server, new_mail):
@@ -163,7 +155,7 @@ def test_a_mail_without_message_id_comes_in_once(mailbox, imap_server, new_mail)
     raw = new_mail(message_id="")
     imap_server.deliver(raw)
     pull(mailbox)
-    restart(imap_server)
+    imap_server.make_anew()
     imap_server.deliver(raw)
     pull(mailbox)
     assert Interaction.objects.get().external_id.startswith("sha256:")
@@ -320,7 +312,7 @@ def test_a_wrong_password_asks_for_a_login_and_tells_once(mailbox):
 
 
 def test_a_server_that_is_away_is_asked_again_later_and_later(mailbox, imap_server, new_mail):
-    imap_server.stop()
+    reach(free_port())
     waits = []
     for _ in range(3):
         start = pulls.timezone.now()
@@ -328,11 +320,16 @@ def test_a_server_that_is_away_is_asked_again_later_and_later(mailbox, imap_serv
         waits.append((ChannelAccount.objects.get().next_pull_at - start).total_seconds())
     assert waits[0] < waits[1] < waits[2]
     assert ChannelAccount.objects.get().health == Health.FAILING
-    imap_server.start()
+    reach(imap_server.port)
     imap_server.deliver(new_mail())
     assert pull(mailbox).stored == 1
     account = ChannelAccount.objects.get()
     assert (account.health, account.failures, account.health_text) == (Health.HEALTHY, 0, "")
+
+
+def reach(port):
+    settings = ChannelAccount.objects.get().settings
+    ChannelAccount.objects.update(settings=settings | {"imap_port": port})
 
 
 def test_a_folder_that_is_not_there_is_said_so(new_account, imap_server):
@@ -350,6 +347,6 @@ def test_the_search_for_new_uids_leaves_out_the_last_mail(imap_server, new_mail)
     imap_server.deliver(new_mail())
     client: IMAPClient = imap_server.client()
     with client:
-        mailbox = pulling.Mailbox(client, "INBOX")
+        mailbox = pulling.Mailbox(client, imap_server.folder)
         (uid,) = mailbox.uids_after(0)
         assert mailbox.uids_after(uid) == []

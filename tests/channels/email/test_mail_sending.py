@@ -248,7 +248,7 @@ def filled_in(imap_server, smtp_server, **more):
         "imap_security": "none",
         "imap_user": imap_server.user,
         "imap_password": imap_server.password,
-        "folder": "INBOX",
+        "folder": imap_server.folder,
         "smtp_host": "127.0.0.1",
         "smtp_port": smtp_server.port,
         "smtp_security": "none",
