@@ -147,7 +147,7 @@ def disconnect_account(*, account: ChannelAccount, by: User) -> ChannelAccount:
 def _save(account: ChannelAccount) -> None:
     """Keep what people set. Cursor, counters and lease belong to whoever pulls the account at this moment; a
     connector that wants it read anew empties the cursor."""
-    if account.pk is None:
+    if account._state.adding:
         account.save()
         return
     account.save(update_fields=[*SET_BY_PEOPLE, *(() if account.cursor else ("cursor",))])

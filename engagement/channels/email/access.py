@@ -40,7 +40,7 @@ def access_of(kind: str, settings: Mapping[str, Any], credentials: Mapping[str, 
         host=str(settings.get(f"{kind}_host", "")),
         port=int(settings.get(f"{kind}_port", 0)),
         security=str(settings.get(f"{kind}_security", "ssl")),
-        user=str(credentials.get(f"{kind}_user", "")),
+        user=str(settings.get(f"{kind}_user", "")),
         password=str(credentials.get(f"{kind}_password", "")),
     )
 

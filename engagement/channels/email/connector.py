@@ -51,7 +51,7 @@ class EmailConnector(Connector):
     max_attachment_bytes = 25 * 1024 * 1024
     pull_every_seconds = 60
     settings_form = MailboxForm
-    secret_fields: ClassVar[tuple[str, ...]] = ("imap_user", "imap_password", "smtp_user", "smtp_password")
+    secret_fields: ClassVar[tuple[str, ...]] = ("imap_password", "smtp_password")
 
     def fill_account(self, account: ChannelAccount, cleaned: Mapping[str, Any]) -> None:
         """Also the address, by which the account is known; another folder is read from its beginning."""

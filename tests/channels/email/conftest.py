@@ -79,16 +79,14 @@ def new_account(db: None) -> Callable[..., ChannelAccount]:
                 "imap_host": "127.0.0.1",
                 "imap_port": imap.port if imap else 1,
                 "imap_security": "none",
+                "imap_user": imap.user if imap else "",
                 "smtp_host": "127.0.0.1",
                 "smtp_port": smtp.port if smtp else 1,
                 "smtp_security": "none",
                 "folder": getattr(imap, "folder", "INBOX"),
                 **more,
             },
-            credentials={
-                "imap_user": imap.user if imap else "",
-                "imap_password": imap.password if imap else "",
-            },
+            credentials={"imap_password": imap.password if imap else ""},
         )
 
     return make

@@ -111,6 +111,6 @@ def test_a_copy_goes_into_the_folder_that_the_server_marks_as_sent(mailbox, dove
 
 
 def test_a_wrong_password_is_told_from_a_server_that_is_away(mailbox, dovecot):
-    ChannelAccount.objects.update(credentials={"imap_user": "shop@example.com", "imap_password": "wrong"})
+    ChannelAccount.objects.update(credentials={"imap_password": "wrong"})
     assert "refuses the sign-in" in pulls.pull_account(mailbox.pk).failure
     assert ChannelAccount.objects.get().health == "needs_login"

@@ -301,7 +301,7 @@ def test_the_same_subject_joins_nothing(mailbox, imap_server, new_mail):
 def test_a_wrong_password_asks_for_a_login_and_tells_once(mailbox):
     from core.models import Event
 
-    ChannelAccount.objects.update(credentials={"imap_user": "shop@example.com", "imap_password": "wrong"})
+    ChannelAccount.objects.update(credentials={"imap_password": "wrong"})
     assert "refuses the sign-in" in pull(mailbox).failure
     pull(mailbox)
     account = ChannelAccount.objects.get()

@@ -181,7 +181,8 @@ def test_a_server_without_tls_is_not_given_the_mail(outgoing, smtp_server):
 
 
 def test_a_login_that_the_server_does_not_know_is_asked_for_again(outgoing):
-    outgoing.account.credentials = {"smtp_user": "shop", "smtp_password": "secret-word"}
+    outgoing.account.settings["smtp_user"] = "shop"
+    outgoing.account.credentials = {"smtp_password": "secret-word"}
     with pytest.raises(AuthFailure) as failure:
         send(outgoing)
     assert "secret-word" not in str(failure.value)
@@ -218,7 +219,8 @@ def _hang_up_after_data(port, ready):
 
 def test_a_sent_mail_is_copied_into_the_sent_folder(outgoing, smtp_server, imap_server):
     outgoing.account.settings |= {"save_sent": True, "sent_folder": "Sent", "imap_port": imap_server.port}
-    outgoing.account.credentials = {"imap_user": imap_server.user, "imap_password": imap_server.password}
+    outgoing.account.settings["imap_user"] = imap_server.user
+    outgoing.account.credentials = {"imap_password": imap_server.password}
     with imap_server.client() as client:
         if not client.folder_exists("Sent"):
             client.create_folder("Sent")
