@@ -10,7 +10,10 @@ class AnalyticsConfig(AppConfig):
 
     def ready(self) -> None:
         from analytics import holdings, rollups
+        from analytics.demo import load
+        from core.jobs import register_runner
         from personas.nightly import register_step
 
         holdings.register()
+        register_runner(load.KIND, load.run)
         register_step("rollups", lambda run: rollups.nightly(), 60)
