@@ -107,7 +107,7 @@ def channel_connect(request: HttpRequest, name: str) -> HttpResponse:
     if request.method == "POST" and base.is_valid() and own.is_valid():
         try:
             account = connecting.connect_account(
-                connector_name=name, cleaned=own.cleaned_data, by=me(request), **_asked(base, own, request)
+                connector_name=name, cleaned=_own_values(own), by=me(request), **_asked(base, own, request)
             )
         except (ValidationError, DemoIsPresent) as error:
             _show(own, error)
@@ -161,6 +161,11 @@ def _own_form(link: Connector, request: HttpRequest, account: ChannelAccount | N
                 form.fields[name].required = False
                 form.fields[name].widget.attrs["placeholder"] = _("stored")
     return form
+
+
+def _own_values(own: forms.Form) -> dict[str, Any]:
+    """What belongs to the connector; the network is a column of every account."""
+    return {name: value for name, value in own.cleaned_data.items() if name != "network"}
 
 
 def _asked(base: AccountForm, own: forms.Form, request: HttpRequest) -> dict[str, Any]:

@@ -127,6 +127,16 @@ const soon = (pk) => {
 
 const ask = (url, target, swap) => htmx.ajax("GET", url, { target, swap });
 
+/* A row that was not there goes where its time belongs; one beyond the loaded page comes with that page. */
+const putInOrder = (list, row) => {
+  const at = (one) => Date.parse(one.querySelector("time")?.dateTime ?? "");
+  const older = [...list.querySelectorAll("li[data-conversation]")].find((other) => at(other) < at(row));
+  if (!older && list.querySelector(".r-more")) return;
+  list.querySelector("[data-empty]")?.remove();
+  row.classList.add("is-new");
+  if (older) older.before(row); else list.append(row);
+};
+
 const refreshRow = async (pk) => {
   const old = byId(`c-${pk}`);
   const answer = await fetch(`${inbox.dataset.base}${pk}/row/?${query()}`, { headers: { "HX-Request": "true" } });
@@ -138,11 +148,7 @@ const refreshRow = async (pk) => {
   if (!row) { old?.remove(); return; }
   const had = old?.contains(document.activeElement);
   if (old) old.replaceWith(row);
-  else if (inbox.dataset.sort === "-last") {
-    list.querySelector("[data-empty]")?.remove();
-    row.classList.add("is-new");
-    list.prepend(row);
-  }
+  else if (inbox.dataset.sort === "-last") putInOrder(list, row);
   if (!row.isConnected) return;
   htmx.process(row);
   if (had) row.querySelector(".r-conv").focus();
