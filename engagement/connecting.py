@@ -23,8 +23,8 @@ from engagement.channels.base import SendFailed
 from engagement.models import ChannelAccount, Health
 
 SET_BY_PEOPLE = (
-    "name", "team", "brand", "network", "external_id", "issuer", "settings", "credentials", "reply_goal_minutes",
-    "is_active", "health", "health_text", "health_since", "failures", "next_pull_at",
+    "name", "team", "brand", "network", "external_id", "issuer", "settings", "credentials", "is_active",
+    "reply_goal_minutes", "health", "health_text", "health_since", "failures", "next_pull_at",
 )  # fmt: skip
 
 

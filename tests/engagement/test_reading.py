@@ -184,9 +184,9 @@ def test_care_sample_is_read_fast_and_as_english():
     texts = [json.loads(line)["text"] for line in lines]
     detector = detector_for(())
     read_text(texts[0], detector)
-    start = time.perf_counter()
+    start = time.process_time()
     readings = [read_text(text, detector) for text in texts]
-    speed = len(texts) / (time.perf_counter() - start)
+    speed = len(texts) / (time.process_time() - start)
     assert {reading.language for reading in readings} <= {"en", UNDETERMINED}
     assert sum(reading.language == "en" for reading in readings) > 0.95 * len(texts)
     assert speed > 1000, f"{speed:.0f} texts a second"
