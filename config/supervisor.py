@@ -25,16 +25,21 @@ class GaveUpError(Exception):
 
 @dataclass
 class Program:
-    """One program: how it is started, where its log is, how it is asked to end."""
+    """One program: how it is started, where its log is, how it is asked to end.
+
+    `head_start` is the seconds that it leaves to others when all start at once.
+    """
 
     name: str
     argv: list[str]
     log: Path
     env: Mapping[str, str]
     once: bool = False
+    head_start: float = 0.0
     steps: tuple[tuple[Signals, float], ...] = ((SIGTERM, PATIENCE_SECONDS),)
     process: subprocess.Popen[bytes] | None = None
     start_at: float = 0.0
+    ended: bool = False
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
 
     def start(self) -> None:
@@ -55,9 +60,17 @@ class Supervisor:
         self.programs = programs
 
     def start(self) -> None:
-        """Start every program."""
+        """Start every program, the first ones now and the others when they have had a little time."""
         for program in self.programs:
-            program.start()
+            if program.head_start:
+                program.start_at = time.monotonic() + program.head_start
+            else:
+                program.start()
+
+    def hurry(self) -> None:
+        """Start what still waits."""
+        for program in self.programs:
+            program.start_at = min(program.start_at, time.monotonic())
 
     def tend(self) -> None:
         """Look after every program once."""
@@ -69,7 +82,7 @@ class Supervisor:
     def _tend(self, program: Program) -> None:
         now = time.monotonic()
         if program.process is None:
-            if not program.once and now >= program.start_at:
+            if not program.ended and now >= program.start_at:
                 program.start()
             return
         code = program.process.poll()
@@ -78,6 +91,7 @@ class Supervisor:
         processes.kill_group(program.process)
         program.process = None
         if program.once:
+            program.ended = True
             _tell_end(program, code)
             return
         program.deaths.append(now)

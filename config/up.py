@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 from types import FrameType
 
 import psycopg2
@@ -30,6 +31,8 @@ from config.supervisor import WORKER_STEPS, GaveUpError, Program, Supervisor
 LIVE_PORTS = 20
 HEALTH_SECONDS = 60.0
 TEND_SECONDS = 0.25
+# What must answer before anybody can work starts first; the rest follows when it does, or after this.
+HEAD_START = 6.0
 MANAGE = str(BASE_DIR / "manage.py")
 
 
@@ -101,19 +104,24 @@ class Installation:
 
     def _programs(self, env: Mapping[str, str], live_port: int) -> list[Program]:
         """List what is kept running, in the order in which it is started."""
+        workers = [
+            Program(name, argv, self._log(name), env, steps=WORKER_STEPS, head_start=delay)
+            for (name, argv), delay in zip(worker_commands().items(), (0.0, HEAD_START), strict=True)
+        ]
+        live = live_command(self.host, live_port)
         programs = [
-            Program("live", live_command(self.host, live_port), self.log_dir / "live.log", env),
-            Program("web", web_command(self.host, settings.PORT), self.log_dir / "web.log", env),
-            *(
-                Program(name, argv, self.log_dir / f"{name}.log", env, steps=WORKER_STEPS)
-                for name, argv in worker_commands().items()
-            ),
-            Program("beat", beat_command(), self.log_dir / "beat.log", env),
+            Program("live", live, self._log("live"), env, head_start=HEAD_START),
+            Program("web", web_command(self.host, settings.PORT), self._log("web"), env),
+            *workers,
+            Program("beat", beat_command(), self._log("beat"), env, head_start=HEAD_START),
         ]
         if self.demo:
             fill = [sys.executable, MANAGE, "demo", "--if-empty"]
-            programs.append(Program("demo", fill, self.log_dir / "demo.log", env, once=True))
+            programs.append(Program("demo", fill, self._log("demo"), env, once=True, head_start=HEAD_START))
         return programs
+
+    def _log(self, name: str) -> Path:
+        return self.log_dir / f"{name}.log"
 
     def _tend(self) -> None:
         assert self.supervisor and self.servers  # noqa: S101
@@ -126,6 +134,7 @@ class Installation:
                 raise GaveUpError(f"{dead[0]} ended, the last lines of {log}:\n{processes.last_lines(log)}")
             if not self.told and (self._healthy() or time.monotonic() - began > HEALTH_SECONDS):
                 self._tell()
+                self.supervisor.hurry()
             time.sleep(TEND_SECONDS)
 
     def _healthy(self) -> bool:
