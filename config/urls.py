@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("accounts.entrance_urls")),
     path("", include("engagement.urls")),
     path("", include("crm.urls")),
+    path("", include("personas.urls")),
     path("", include("analytics.urls")),
     path("api/v1/", include("config.api_urls")),
     path("chat/", include("engagement.channels.webchat.urls")),

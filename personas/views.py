@@ -1,0 +1,353 @@
+"""Pages about segments, personas and the rebuild that computes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest, ValidationError
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.permissions import can, requires
+from core.conditions import RuleInvalid, describe, fieldset, sentence
+from core.jobs import JobIsOpen
+from core.paging import Sort, asc, desc, page_for
+from core.tables import csv_response
+from crm.models import Customer
+from personas import nightly, segments
+from personas.building import customer_rule
+from personas.forms import PersonaForm
+from personas.models import (
+    ModelCard,
+    Persona,
+    PersonaMembership,
+    PersonaModel,
+    Prediction,
+    Rebuild,
+    Segment,
+    SegmentChange,
+    SegmentMembership,
+    Traits,
+)
+from personas.traits import CATALOGUE
+
+SEGMENT_SORTS = {"name": Sort(asc("name")), "-size": Sort(desc("size")), "-id": Sort(desc("pk"))}
+MEMBER_SORTS = {"-since": Sort(desc("since"))}
+CHANGE_SORTS = {"-at": Sort(desc("at"))}
+FIT_SORTS = {"-fit": Sort(desc("confidence"), desc("customer_id"))}
+SPARK = (72, 22)
+EVERYBODY = {"all": []}  # type: ignore[var-annotated]
+
+
+# Rebuild
+
+
+def _newest_rebuild() -> Rebuild | None:
+    return Rebuild.objects.select_related("job").order_by("-pk").first()
+
+
+@require_POST
+@requires("rebuild.start")
+def rebuild_start(request: HttpRequest) -> HttpResponse:
+    """Start a rebuild; while one runs, its progress is shown instead."""
+    try:
+        job = nightly.start_rebuild(full=request.POST.get("full") == "1", by=request.user)
+    except JobIsOpen as error:
+        job = error.job
+        messages.info(request, _("A rebuild is running already. This is its progress."))
+    return redirect("core:job-detail", job.pk)
+
+
+@require_GET
+@requires("persona.read")
+def rebuild_bar(request: HttpRequest) -> HttpResponse:
+    """When everything was computed last, and the progress of a run that goes on."""
+    return render(request, "personas/_rebuild.html", {"rebuild": _newest_rebuild()})
+
+
+# Segments
+
+
+@require_GET
+@requires("segment.read")
+def segment_list(request: HttpRequest) -> HttpResponse:
+    """All segments with size, trend and last rebuild."""
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    found = Segment.objects.filter(name__icontains=text) if text else Segment.objects.all()
+    page = page_for(request, found.prefetch_related("sizes"), sorts=SEGMENT_SORTS, default="name")
+    rows = [{"segment": one, "trend": _spark([size.size for size in one.sizes.all()][-12:])} for one in page]
+    context = {"page": page, "rows": rows, "q": text, "rebuild": _newest_rebuild()}
+    return render(request, "personas/segment_list.html", context)
+
+
+def _spark(values: Sequence[int]) -> str:
+    """An SVG path over the last sizes; '' for fewer than two."""
+    if len(values) < 2:
+        return ""
+    width, height = SPARK
+    low, high = min(values), max(values)
+    step = (width - 2) / (len(values) - 1)
+    points = [
+        f"{1 + at * step:.1f} {height - 3 - (value - low) / max(high - low, 1) * (height - 6):.1f}"
+        for at, value in enumerate(values)
+    ]
+    return "M" + " ".join(points)
+
+
+@require_GET
+@requires("segment.read")
+def segment_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who is in a segment, and how it changed."""
+    segment = get_object_or_404(Segment, pk=pk)
+    members = SegmentMembership.objects.filter(segment=segment)
+    page = page_for(request, members.select_related("customer"), sorts=MEMBER_SORTS, default="-since")
+    context = {
+        "segment": segment,
+        "page": page,
+        "sentence": _sentence(segment),
+        "trend": _spark(list(segment.sizes.order_by("day").values_list("size", flat=True))[-30:]),
+        "changes": SegmentChange.objects.filter(segment=segment)
+        .select_related("customer")
+        .order_by("-at", "-pk")[:10],
+        "used_by": segments.used_by(segment),
+        "why": _why(request, segment),
+        "asked": request.GET.get("customer", ""),
+    }
+    return render(request, "personas/segment.html", context)
+
+
+def _sentence(segment: Segment) -> str:
+    try:
+        return sentence(customer_rule(segment.rule), fieldset("customer"))
+    except RuleInvalid as error:
+        return _("This rule cannot be used any more: %(why)s") % {"why": error}
+
+
+def _why(request: HttpRequest, segment: Segment) -> Any:
+    """Condition by condition for the customer that was asked about; None for nobody."""
+    asked = request.GET.get("customer", "").strip()
+    if not asked:
+        return None
+    if not asked.isdigit():
+        raise BadRequest("customer must be a customer's number.")
+    return segments.explain_member(segment, int(asked))
+
+
+@require_GET
+@requires("export.run")
+def segment_export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """Members as CSV."""
+    segment = get_object_or_404(Segment, pk=pk)
+    rows = SegmentMembership.objects.filter(segment=segment).select_related("customer").order_by("pk")
+    cells = (
+        (
+            row.customer_id,
+            str(row.customer),
+            row.customer.country,
+            row.customer.language,
+            row.since.isoformat(),
+        )
+        for row in rows.iterator(chunk_size=2000)
+    )
+    return csv_response("segment.csv", ("customer", "name", "country", "language", "since"), cells)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("segment.edit")
+def segment_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """The builder: a rule of nested conditions, counted while it is put together."""
+    segment = get_object_or_404(Segment, pk=pk) if pk else None
+    problems: list[str] = []
+    given = {
+        "name": request.POST.get("name", segment.name if segment else ""),
+        "description": request.POST.get("description", segment.description if segment else ""),
+        "rule": segment.rule if segment else EVERYBODY,
+    }
+    if request.method == "POST":
+        rule, problems = _rule_of(request)
+        given["rule"] = rule if rule is not None else given["rule"]
+        if rule is not None and not problems:
+            saved = _save(request, segment, given, problems)
+            if saved is not None:
+                return redirect("personas:segment", saved.pk)
+    context = {
+        "segment": segment,
+        "given": given,
+        "problems": problems,
+        "builder": {"fields": describe(fieldset("customer")), "rule": given["rule"]},
+    }
+    return render(request, "personas/segment_edit.html", context, status=422 if problems else 200)
+
+
+def _rule_of(request: HttpRequest) -> tuple[dict[str, Any] | None, list[str]]:
+    """The rule that the builder sent, and what is wrong with it."""
+    try:
+        rule = json.loads(request.POST.get("rule", ""))
+        customer_rule(rule)
+    except ValueError:
+        return None, [_("The rule did not arrive whole. Try again.")]
+    except RuleInvalid as error:
+        return rule, [f"{problem.path}: {problem.message}" for problem in error.errors]
+    return rule, []
+
+
+def _save(
+    request: HttpRequest, segment: Segment | None, given: dict[str, Any], problems: list[str]
+) -> Segment | None:
+    """Write the segment and have its members counted; None with the reason in `problems`."""
+    try:
+        if segment is None:
+            saved = segments.create_segment(by=request.user, **given)  # type: ignore[arg-type]
+        else:
+            saved = segments.update_segment(segment=segment, by=request.user, **given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems.extend(error.messages)
+        return None
+    try:
+        segments.start_build(segment=saved, by=request.user)  # type: ignore[arg-type]
+    except JobIsOpen as error:
+        messages.info(request, str(error))
+    return saved
+
+
+@require_POST
+@requires("segment.read")
+def segment_preview(request: HttpRequest) -> HttpResponse:
+    """Whom the rule in the builder finds at this moment."""
+    segment = Segment.objects.filter(pk=request.POST.get("segment") or 0).first()
+    rule, problems = _rule_of(request)
+    found = None
+    if rule is not None and not problems:
+        try:
+            found = segments.preview(rule, segment=segment, details=True)
+        except segments.RuleTooSlow as error:
+            problems = [str(error)]
+    sample = Customer.objects.filter(pk__in=found.sample).prefetch_related("identities") if found else []
+    context = {"found": found, "problems": problems, "sample": sample, "segment": segment}
+    return render(request, "personas/_preview.html", context)
+
+
+@require_POST
+@requires("segment.edit")
+def segment_act(request: HttpRequest, pk: int, what: str) -> HttpResponse:
+    """Freeze, thaw, copy, count again or delete a segment."""
+    segment = get_object_or_404(Segment, pk=pk)
+    by: Any = request.user
+    if what in ("freeze", "thaw"):
+        segments.freeze_segment(segment=segment, frozen=what == "freeze", by=by)
+    elif what == "copy":
+        return redirect("personas:segment-edit", segments.copy_segment(segment=segment, by=by).pk)
+    elif what == "build":
+        return _build(request, segment)
+    elif what == "delete":
+        return _delete(request, segment)
+    else:
+        raise BadRequest("A segment can be frozen, thawed, copied, counted or deleted.")
+    return redirect("personas:segment", pk)
+
+
+def _build(request: HttpRequest, segment: Segment) -> HttpResponse:
+    try:
+        segments.start_build(segment=segment, by=request.user)  # type: ignore[arg-type]
+        messages.success(request, _("It is being counted."))
+    except JobIsOpen as error:
+        messages.info(request, str(error))
+    return redirect("personas:segment", segment.pk)
+
+
+def _delete(request: HttpRequest, segment: Segment) -> HttpResponse:
+    try:
+        segments.delete_segment(segment=segment, by=request.user)  # type: ignore[arg-type]
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("personas:segment", segment.pk)
+    messages.success(request, _("The segment is gone."))
+    return redirect("personas:segment-list")
+
+
+# Personas
+
+
+@require_GET
+@requires("persona.read")
+def persona_list(request: HttpRequest) -> HttpResponse:
+    """The gallery."""
+    context = {
+        "personas": Persona.objects.filter(is_active=True).order_by("-is_rule", "rank", "-members", "pk"),
+        "model": PersonaModel.objects.filter(is_current=True).first(),
+        "rebuild": _newest_rebuild(),
+    }
+    return render(request, "personas/persona_list.html", context)
+
+
+@require_GET
+@requires("persona.read")
+def persona_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One persona as a page to read and to print."""
+    persona = get_object_or_404(Persona, pk=pk)
+    sample = PersonaMembership.objects.filter(persona=persona).select_related("customer")
+    context = {
+        "persona": persona,
+        "card": persona.card,
+        "sample": sample.order_by("-confidence", "-customer_id")[:6],
+        "rebuild": _newest_rebuild(),
+        "weekdays": [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")],
+    }
+    return render(request, "personas/persona.html", context)
+
+
+@require_GET
+@requires("persona.read")
+def persona_members(request: HttpRequest, pk: int) -> HttpResponse:
+    """Everybody of a persona, the surest first, with the reasons."""
+    persona = get_object_or_404(Persona, pk=pk)
+    members = PersonaMembership.objects.filter(persona=persona).select_related("customer")
+    page = page_for(request, members, sorts=FIT_SORTS, default="-fit")
+    return render(request, "personas/persona_members.html", {"persona": persona, "page": page})
+
+
+@require_http_methods(["GET", "POST"])
+@requires("persona.edit")
+def persona_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """What people write on a persona; the rebuild never touches it."""
+    persona = get_object_or_404(Persona, pk=pk)
+    form = PersonaForm(request.POST or None, instance=persona)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("Saved. The next rebuild keeps it."))
+        return redirect("personas:persona-detail", pk)
+    context = {"form": form, "persona": persona}
+    return render(request, "personas/persona_edit.html", context, status=422 if form.errors else 200)
+
+
+@require_GET
+@requires("persona.read")
+def model_cards(request: HttpRequest) -> HttpResponse:
+    """How far each prediction can be trusted."""
+    return render(request, "personas/model_cards.html", {"cards": ModelCard.objects.order_by("name")})
+
+
+# On other pages
+
+
+@require_GET
+@requires("customer.read")
+def customer_panel(request: HttpRequest, pk: int) -> HttpResponse:
+    """What is computed about a customer, for their page and the inbox."""
+    if not can(request.user, "persona.read"):
+        return HttpResponse()
+    memberships = SegmentMembership.objects.filter(customer_id=pk).select_related("segment")
+    traits = Traits.objects.filter(customer_id=pk).first()
+    context = {
+        "belongs": PersonaMembership.objects.filter(customer_id=pk).select_related("persona").first(),
+        "prediction": Prediction.objects.filter(customer_id=pk).first(),
+        "segments": memberships.order_by("-since")[:8],
+        "traits": [(trait, getattr(traits, trait.name)) for trait in CATALOGUE] if traits else [],
+        "customer_id": pk,
+    }
+    return render(request, "personas/_customer_panel.html", context)
