@@ -133,7 +133,7 @@ def assign(*, conversation: Conversation, to: User | None, by: User) -> Conversa
         )
     conversation.assignee = to
     conversation.save(update_fields=["assignee"])
-    detail = {"to": to.pk, "name": to.display_name} if to else {}
+    detail: dict[str, Any] = {"to": to.pk, "name": to.display_name} if to else {}
     _record(conversation, "assigned" if to else "unassigned", by=by, **detail)
     if to is not None and to.pk != by.pk:
         emit("conversation.assigned", channels=[f"user:{to.pk}"], conversation=conversation.pk, by=by.pk)

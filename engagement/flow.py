@@ -54,11 +54,12 @@ class Flow:
         return f"{self.last_interaction}-{self.last_event}"
 
 
-def messages() -> QuerySet[Interaction]:
-    """Interactions with everything that a message in the thread shows."""
+def messages(user: Any = None) -> QuerySet[Interaction]:
+    """Interactions with everything that a message in the thread shows; with a user, those they see."""
     mail = MailContent.objects.filter(interaction=OuterRef("pk"))
     return (
-        Interaction.objects.select_related("staff", "identity", "post", "account")
+        (Interaction.objects.visible_to(user) if user else Interaction.objects.all())
+        .select_related("staff", "identity", "post", "account")
         .annotate(
             has_html=Exists(mail.exclude(html="")),
             has_remote=Exists(mail.filter(html__contains=' data-src="')),

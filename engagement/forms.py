@@ -31,7 +31,7 @@ class FilesField(forms.FileField):
 
     widget = FilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
         given = data if isinstance(data, list | tuple) else [data]
         single = super().clean
         return [single(one, initial) for one in given if one]
@@ -52,7 +52,7 @@ class WrittenForm(forms.Form):
 
     text = forms.CharField(label=_("Your answer"), required=False, widget=forms.Textarea, strip=False)
     client_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
-    files = FilesField(label=_("Files"), required=False)
+    files = FilesField(label=_("Files"), required=False)  # type: ignore[assignment]
 
     def written(self) -> dict[str, Any]:
         """What the services take."""
@@ -136,7 +136,7 @@ def snooze_times(now: datetime | None = None) -> dict[str, datetime]:
     }
 
 
-class CannedReplyForm(forms.ModelForm):  # type: ignore[type-arg]
+class CannedReplyForm(forms.ModelForm):
     """A text that agents call by its shortcut."""
 
     class Meta:

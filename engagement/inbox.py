@@ -225,7 +225,8 @@ def capped_counts(wanted: Mapping[str, QuerySet[Any]], *, cap: int = CAP) -> dic
     """The sizes of many querysets in ONE statement, each counted to its cap only."""
     if not wanted:
         return {}
-    parts, parameters = [], []
+    parts: list[str] = []
+    parameters: list[Any] = []
     for queryset in wanted.values():
         try:
             sql, params = queryset.order_by().values("pk")[: cap + 1].query.sql_with_params()

@@ -209,7 +209,7 @@ def gather(delivery: Delivery) -> Outgoing:
 
 def _references(interaction: Interaction) -> tuple[str, ...]:
     """Ids of what was said before in the conversation: its beginning and its newest lines, in order."""
-    said = Interaction.objects.filter(conversation_id=interaction.conversation_id, pk__lt=interaction.pk)
+    said = Interaction.objects.filter(conversation=interaction.conversation, pk__lt=interaction.pk)
     said = said.exclude(direction=Direction.INTERNAL).order_by("occurred_at", "pk")
     ids = list(said.values_list("external_id", flat=True))
     return tuple(ids if len(ids) <= REFERENCES else [ids[0], *ids[-(REFERENCES - 1) :]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -192,7 +192,7 @@ def _store(
     by: User,
     text: str,
     client_key: UUID,
-    payload: dict[str, object],
+    payload: Mapping[str, object],
     files: Sequence[UploadedFile],
 ) -> tuple[Interaction, Delivery]:
     account = conversation.account
@@ -272,14 +272,15 @@ def _follow(
             actor=by,
             detail={"to": by.pk, "name": by.display_name, "by_answering": True},
         )
-    if conversation.customer_id and conversation.identity_id:
-        _note_contact(conversation, delivery, by=by, origin=origin)
+    _note_contact(conversation, delivery, by=by, origin=origin)
     tell(conversation, "reply", by=by, interaction=interaction.pk)
     emit("delivery.queued", delivery=delivery.pk, conversation=conversation.pk)
     queue_delivery(delivery.pk)
 
 
 def _note_contact(conversation: Conversation, delivery: Delivery, *, by: User, origin: str) -> None:
+    if conversation.identity_id is None:
+        return
     identity = Identity.objects.get(pk=conversation.identity_id)
     ContactLedger.objects.create(
         home_customer_id=identity.home_customer_id,

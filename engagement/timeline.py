@@ -21,9 +21,9 @@ def fetch(customer_id: int, user: Any, before: Before | None, wanted: Filter, li
     """Two walks by time, each by its index: what they said, and what was answered in their conversations."""
     if wanted.kinds and not wanted.kinds & OUR_KINDS:
         return []
-    theirs = _older(_narrow(messages().visible_to(user).filter(customer_id=customer_id), wanted), before)
+    theirs = _older(_narrow(messages(user).filter(customer_id=customer_id), wanted), before)
     own = Conversation.objects.visible_to(user).filter(customer_id=customer_id).values("pk")
-    ours = messages().visible_to(user).filter(conversation_id__in=own).exclude(direction="inbound")
+    ours = messages(user).filter(conversation_id__in=own).exclude(direction="inbound")
     ours = _older(_narrow(ours, wanted), before)
     found = [*_newest(theirs, limit), *_newest(ours, limit)]
     found.sort(key=lambda row: (row.occurred_at, row.pk), reverse=True)

@@ -108,7 +108,7 @@ def _accounts() -> dict[str, ChannelAccount]:
     team = Team.general()
     return {
         network.name: ChannelAccount.objects.create(
-            connector="api",
+            connector="demo",
             network=network.name,
             external_id=network.account,
             name=network.account,

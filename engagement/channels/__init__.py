@@ -15,6 +15,7 @@ BUILT_IN = {
     "email": "engagement.channels.email.connector:EmailConnector",
     "webchat": "engagement.channels.webchat.connector:WebchatConnector",
     "api": "engagement.channels.api.connector:ApiConnector",
+    "demo": "engagement.channels.demo.connector:DemoConnector",
 }
 
 
@@ -35,4 +36,5 @@ def connector(name: str) -> Connector:
 
 
 def connectors() -> list[Connector]:
+    """Every connector that is installed."""
     return [connector(name) for name in paths()]

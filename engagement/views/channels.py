@@ -91,15 +91,20 @@ def _link_of(account: ChannelAccount) -> Connector | None:
 @requires("channel.manage")
 def channel_new(request: HttpRequest) -> HttpResponse:
     """Choose what to connect."""
-    context = {"connectors": connectors(), "is_demo": is_demo()}
+    context = {"connectors": [one for one in connectors() if _is_offered(one)], "is_demo": is_demo()}
     return render(request, "engagement/channel_new.html", context)
+
+
+def _is_offered(link: Connector) -> bool:
+    """Whether somebody can connect it by hand."""
+    return link.settings_form is not None or link.takes_pushes
 
 
 @require_http_methods(["GET", "POST"])
 @requires("channel.manage")
 def channel_connect(request: HttpRequest, name: str) -> HttpResponse:
     """Connect a new account."""
-    if name not in paths():
+    if name not in paths() or not _is_offered(connector(name)):
         raise Http404
     link = connector(name)
     base = AccountForm(request.POST or None, initial={"team": Team.general()})

@@ -103,7 +103,7 @@ def _write(request: HttpRequest, pk: int, writing: str, service: Callable[..., I
         except ValidationError as error:
             form.add_error(None, error)
     if form.errors:
-        typed = {writing: request.POST.get("text", "")}
+        typed: dict[str, Any] = {writing: request.POST.get("text", "")}
         context = composer_context(conversation, form=form, writing=writing, **typed)
         return _composer(request, conversation, context, status=422)
     conversations.save_draft(conversation=conversation, by=user, text="", is_note=writing == "note")
@@ -111,7 +111,7 @@ def _write(request: HttpRequest, pk: int, writing: str, service: Callable[..., I
         conversations.set_status(conversation=conversation, status=Status.RESOLVED, by=user)
     conversation.refresh_from_db()
     kept = conversation.drafts.filter(user=user).values_list("is_note", "text")
-    texts = {"note" if is_note else "reply": text for is_note, text in kept}
+    texts: dict[str, Any] = {"note" if is_note else "reply": text for is_note, text in kept}
     context = composer_context(conversation, writing=writing, **texts)
     return changed(_composer(request, conversation, context), conversation.pk)
 

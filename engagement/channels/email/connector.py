@@ -47,6 +47,7 @@ class EmailConnector(Connector):
     can_start = True
     has_subject = True
     has_cc = True
+    takes_our_id = True
     max_length = 100_000
     max_attachment_bytes = 25 * 1024 * 1024
     pull_every_seconds = 60

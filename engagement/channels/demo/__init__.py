@@ -1,0 +1,1 @@
+"""The channels of the demo workspace."""
