@@ -203,3 +203,10 @@ def Requires(read: str, write: str | None = None) -> type[BasePermission]:
         if verb is not None and verb not in ROLES_BY_VERB:
             raise KeyError(verb)
     return type("Requires", (_VerbPermission,), {"read": read, "write": write or read})
+
+
+def staff(request: HttpRequest) -> User:
+    """Who is signed in, behind a door that only staff pass. Raises PermissionDenied for anybody else."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user

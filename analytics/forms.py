@@ -19,7 +19,7 @@ class OverviewForm(forms.Form):
     """Last day, period, network and persona of the overview; what is wrong falls back to everything."""
 
     until = forms.DateField(required=False)
-    days = forms.TypedChoiceField(choices=CHOICES, coerce=int, required=False, empty_value=DEFAULT)
+    days = forms.TypedChoiceField(choices=CHOICES, coerce=int, required=False, empty_value=None)
     network = forms.CharField(max_length=30, required=False)
     persona = forms.ModelChoiceField(queryset=Persona.objects.all(), required=False)
 

@@ -339,7 +339,7 @@ SPECTACULAR_SETTINGS = {
             "personas",
             "jobs",
             "events",
-        )  # fmt: skip
+        )
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "crm.models.OrderStatus.choices",

@@ -12,7 +12,7 @@ from core.imports import importers
 from crm.models import Customer, Tag
 
 
-class CustomerForm(forms.ModelForm):  # type: ignore[type-arg]
+class CustomerForm(forms.ModelForm):
     """The profile of a customer."""
 
     class Meta:

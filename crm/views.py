@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.permissions import requires
+from accounts.permissions import requires, staff
 from core import networks, timeline
 from core.demo import is_demo
 from core.imports import importers
@@ -168,7 +168,7 @@ def customer_new(request: HttpRequest) -> HttpResponse:
     """Make a customer by hand."""
     form = CustomerForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        customer = create_customer(values=form.cleaned_data, by=request.user)
+        customer = create_customer(values=form.cleaned_data, by=staff(request))
         return redirect("crm:customer", customer.pk)
     return render(request, "crm/customer_edit.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -181,7 +181,7 @@ def customer_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = CustomerForm(request.POST or None, instance=customer)
     if request.method == "POST" and form.is_valid():
         stored = Customer.objects.get(pk=pk)
-        update_customer(customer=stored, values=form.cleaned_data, by=request.user)
+        update_customer(customer=stored, values=form.cleaned_data, by=staff(request))
         messages.success(request, _("Saved."))
         return redirect("crm:customer", pk)
     context = {"form": form, "customer": customer}
@@ -198,7 +198,7 @@ def identity_add(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("Say which network, and the handle, address or number."))
         return redirect("crm:customer", pk)
     try:
-        attach_identity(customer=customer, handle=Handle(**form.cleaned_data), by=request.user)
+        attach_identity(customer=customer, handle=Handle(**form.cleaned_data), by=staff(request))
     except IdentityTaken as error:
         messages.error(request, str(error))
     except ValidationError as error:
@@ -215,7 +215,7 @@ def tag_add(request: HttpRequest, pk: int) -> HttpResponse:
     customer = get_object_or_404(Customer.objects.roots(), pk=pk)
     form = TagForm(request.POST)
     if form.is_valid():
-        add_tag(customer=customer, tag=form.tag(), by=request.user)
+        add_tag(customer=customer, tag=form.tag(), by=staff(request))
     else:
         messages.error(request, _("A tag has 1 to 60 characters."))
     return redirect("crm:customer", pk)
@@ -226,7 +226,7 @@ def tag_add(request: HttpRequest, pk: int) -> HttpResponse:
 def tag_remove(request: HttpRequest, pk: int, tag_pk: int) -> HttpResponse:
     """Take a tag off a customer."""
     customer = get_object_or_404(Customer.objects.roots(), pk=pk)
-    remove_tag(customer=customer, tag=get_object_or_404(Tag, pk=tag_pk), by=request.user)
+    remove_tag(customer=customer, tag=get_object_or_404(Tag, pk=tag_pk), by=staff(request))
     return redirect("crm:customer", pk)
 
 
@@ -236,7 +236,7 @@ def merge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a merge back."""
     record = get_object_or_404(MergeRecord, pk=pk)
     try:
-        undo_merge(record=record, by=request.user)
+        undo_merge(record=record, by=staff(request))
     except CannotMerge as error:
         messages.error(request, str(error))
     else:
@@ -259,7 +259,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
             "file": file.name[:100],
         }
         job = start_job(
-            kind, title, input={"path": default_storage.path(kept), "source": source}, by=request.user
+            kind, title, input={"path": default_storage.path(kept), "source": source}, by=staff(request)
         )
         return redirect("core:job-detail", job.pk)
     context = {"form": form, "importers": importers.values(), "is_demo": is_demo()}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from personas.models import Persona
 
 
-class PersonaForm(forms.ModelForm):  # type: ignore[type-arg]
+class PersonaForm(forms.ModelForm):
     """Name and the parts of a card that nobody can compute."""
 
     class Meta:

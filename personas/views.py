@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.permissions import can, requires
+from accounts.permissions import can, requires, staff
 from core.conditions import RuleInvalid, describe, fieldset, sentence
 from core.jobs import JobIsOpen
 from core.paging import Sort, asc, desc, page_for
@@ -56,7 +56,7 @@ def _newest_rebuild() -> Rebuild | None:
 def rebuild_start(request: HttpRequest) -> HttpResponse:
     """Start a rebuild; while one runs, its progress is shown instead."""
     try:
-        job = nightly.start_rebuild(full=request.POST.get("full") == "1", by=request.user)
+        job = nightly.start_rebuild(full=request.POST.get("full") == "1", by=staff(request))
     except JobIsOpen as error:
         job = error.job
         messages.info(request, _("A rebuild is running already. This is its progress."))
@@ -202,14 +202,14 @@ def _save(
     """Write the segment and have its members counted; None with the reason in `problems`."""
     try:
         if segment is None:
-            saved = segments.create_segment(by=request.user, **given)  # type: ignore[arg-type]
+            saved = segments.create_segment(by=staff(request), **given)
         else:
-            saved = segments.update_segment(segment=segment, by=request.user, **given)  # type: ignore[arg-type]
+            saved = segments.update_segment(segment=segment, by=staff(request), **given)
     except ValidationError as error:
         problems.extend(error.messages)
         return None
     try:
-        segments.start_build(segment=saved, by=request.user)  # type: ignore[arg-type]
+        segments.start_build(segment=saved, by=staff(request))
     except JobIsOpen as error:
         messages.info(request, str(error))
     return saved
@@ -237,7 +237,7 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
 def segment_act(request: HttpRequest, pk: int, what: str) -> HttpResponse:
     """Freeze, thaw, copy, count again or delete a segment."""
     segment = get_object_or_404(Segment, pk=pk)
-    by: Any = request.user
+    by = staff(request)
     if what in ("freeze", "thaw"):
         segments.freeze_segment(segment=segment, frozen=what == "freeze", by=by)
     elif what == "copy":
@@ -253,7 +253,7 @@ def segment_act(request: HttpRequest, pk: int, what: str) -> HttpResponse:
 
 def _build(request: HttpRequest, segment: Segment) -> HttpResponse:
     try:
-        segments.start_build(segment=segment, by=request.user)  # type: ignore[arg-type]
+        segments.start_build(segment=segment, by=staff(request))
         messages.success(request, _("It is being counted."))
     except JobIsOpen as error:
         messages.info(request, str(error))
@@ -262,7 +262,7 @@ def _build(request: HttpRequest, segment: Segment) -> HttpResponse:
 
 def _delete(request: HttpRequest, segment: Segment) -> HttpResponse:
     try:
-        segments.delete_segment(segment=segment, by=request.user)  # type: ignore[arg-type]
+        segments.delete_segment(segment=segment, by=staff(request))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("personas:segment", segment.pk)

@@ -8,15 +8,15 @@ from secrets import token_urlsafe
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts.models import Team, User
+from accounts.models import Role, Team, User
 from accounts.services import create_staff
 
 CAST = (
-    ("ada", "Ada Lindqvist", "admin"),
-    ("max", "Max Okoye", "manager"),
-    ("amy", "Amy Tran", "agent"),
-    ("mia", "Mia Torres", "marketer"),
-    ("vic", "Vic Moreau", "viewer"),
+    ("ada", "Ada Lindqvist", Role.ADMIN),
+    ("max", "Max Okoye", Role.MANAGER),
+    ("amy", "Amy Tran", Role.AGENT),
+    ("mia", "Mia Torres", Role.MARKETER),
+    ("vic", "Vic Moreau", Role.VIEWER),
 )
 DOMAIN = "juniperandloam.example"
 

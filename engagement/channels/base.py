@@ -32,6 +32,8 @@ class Kind(StrEnum):
 
 
 class Direction(StrEnum):
+    """Who spoke: the customer, we, or staff among themselves."""
+
     INBOUND = "inbound"
     OUTBOUND = "outbound"
     INTERNAL = "internal"
@@ -234,7 +236,7 @@ class Connector:
     has_subject: ClassVar[bool] = False
     has_cc: ClassVar[bool] = False
     takes_our_id: ClassVar[bool] = False
-    """A repeat under the id we gave is no second message there, so a send that was cut off may be repeated."""
+    """A repeat under the id we gave is no second message there: a send that was cut off may be repeated."""
     max_length: ClassVar[int] = 10_000
     max_attachment_bytes: ClassVar[int] = 25 * 1024 * 1024
     pull_every_seconds: ClassVar[int] = 60
@@ -291,5 +293,5 @@ class Connector:
         return f"dm:{identity_external_id}"
 
     def answer_keys(self, account: ChannelAccount, external_id: str) -> tuple[str, ...]:
-        """Further thread keys by which an answer to this message of ours will name it (a mail's Message-ID)."""
+        """Further thread keys by which an answer to this message of ours names it (a mail's Message-ID)."""
         return ()

@@ -5,5 +5,7 @@ from engagement.imports import KIND
 
 
 class Command(ImportCommand):
+    """The command."""
+
     help = "Import interactions from a .jsonl or .csv file; a second run changes nothing."
     kind = KIND
