@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -62,7 +62,8 @@ def handed_over(user: Any, limit: int) -> Sequence[Notice]:
 def not_through(user: Any, limit: int) -> Sequence[Notice]:
     """What this person wrote and the network did not take, or perhaps did."""
     troubled = Q(state__in=[DeliveryState.FAILED, DeliveryState.UNCERTAIN]) | Q(asked_at__isnull=False)
-    rows = Delivery.objects.filter(troubled, interaction__staff=user)
+    newer = Delivery.objects.filter(interaction=OuterRef("interaction"), pk__gt=OuterRef("pk"))
+    rows = Delivery.objects.filter(troubled, interaction__staff=user).exclude(Exists(newer))
     rows = rows.select_related("conversation__customer").order_by("-updated_at", "-pk")
     return [
         Notice(
