@@ -96,6 +96,8 @@ class Conversation(models.Model):
         indexes: ClassVar = [
             # the inbox list of some teams, newest first
             models.Index(fields=["team", "status", "-last_at", "-id"], name="engagement_conv_team"),
+            # everything, or all that is resolved, of several teams at once: walked by time
+            models.Index(fields=["-last_at", "-id"], name="engagement_conv_newest"),
             # "mine"
             models.Index(fields=["assignee", "status", "-last_at", "-id"], name="engagement_conv_mine"),
             # overdue and the next clock
