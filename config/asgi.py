@@ -4,6 +4,9 @@ import os
 
 import django
 
+from config.naming import name_connections
+
+name_connections("live")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 

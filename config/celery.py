@@ -4,12 +4,20 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_process_init, worker_ready
+
+from config.naming import name_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("rapport")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def name_worker(**kwargs: Any) -> None:
+    """Let the connections of this child say whose they are."""
+    name_connections("worker")
 
 
 @worker_ready.connect

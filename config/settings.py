@@ -378,6 +378,8 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("FROM_EMAIL", default=f"Rapport <rapport
 
 TASK_TIME_LIMIT = 120
 LONG_TASK_TIME_LIMIT = 900
+# So long after the last sign of life the process that runs a job counts as dead, and another takes it up.
+JOB_LEASE_SECONDS = whole_number("RAPPORT_JOB_LEASE_SECONDS", default=90, least=3)
 CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True

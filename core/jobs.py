@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -26,8 +27,8 @@ from core.events import emit
 from core.models import Job, JobState
 
 log = structlog.get_logger(__name__)
-LEASE = timedelta(seconds=90)
-RENEW_SECONDS = 20
+LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+RENEW_SECONDS = settings.JOB_LEASE_SECONDS / 4.5
 BEAT_SECONDS = 1.0
 MAX_DEATHS = 3
 Runner = Callable[["Progress"], dict[str, Any] | None]
