@@ -41,5 +41,5 @@ urlpatterns = [
     ),
     path("rebuilds/", personas.RebuildEndpoint.as_view({"post": "create"}), name="rebuild-list"),
     *router.urls,
-    re_path(r"^.*$", Nothing.as_view()),
+    re_path("", Nothing.as_view()),
 ]

@@ -396,7 +396,7 @@ class KeysetPagination(BasePagination):
         return f"{self.request.build_absolute_uri(self.request.path)}?{query}" if query else None
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": "string", "format": "uri", "nullable": True}
+        link = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",
             "required": ["results", "next", "previous"],

@@ -1,0 +1,145 @@
+"""Every endpoint against its own description: right and wrong calls, made up by schemathesis.
+
+Whatever is sent, the answer has a status, a type and a shape that the description names, and never a 5xx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from core.api.description import described
+from core.jobs import start_job
+from crm.models import Identity
+from crm.orders import store_orders
+from crm.services import Handle, create_customer
+from engagement.ingest import ingest
+from engagement.models import Conversation, Interaction
+from personas.models import Persona, PersonaMembership
+from personas.segments import create_segment
+from tests.api import Caller
+from tests.crm.orders import order
+from tests.engagement.events import account, inbound
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_kept_connection")]
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+OPERATIONS: dict[str, list[tuple[str, str]]] = {}
+for _path, _methods in sorted(described()["paths"].items()):
+    for _method in sorted(_methods):
+        OPERATIONS.setdefault(_path.split("/")[3], []).append((_method.upper(), _path))
+EXAMPLES = 8
+"""Of each operation and each mode. More find more: `EXAMPLES = 200` takes some twenty minutes."""
+
+
+@pytest.fixture
+def api(ada: Any) -> Caller:
+    return Caller(ada)
+
+
+@pytest.fixture
+def rows(ada: Any, api: Caller) -> dict[str, str]:
+    """One row of everything, so that some calls find what they ask for."""
+    customer = create_customer(values={"name": "Eva"}, identities=[Handle("email", "e@example.org")], by=ada)
+    shop = account("acme_shop")
+    ingest(shop, [inbound("a")])
+    orders = store_orders("webshop", [order("1")])
+    rule = {"all": [{"field": "customer.city", "op": "is", "value": "Lund"}]}
+    segment = create_segment(name="Lund", rule=rule, by=ada)
+    persona = Persona.objects.create(name="Loyal")
+    PersonaMembership.objects.create(
+        customer=customer, persona=persona, confidence=0.5, since=timezone.now(), reasons=["x"]
+    )
+    found = {
+        "customers": customer.pk,
+        "identities": Identity.objects.values_list("pk", flat=True)[0],
+        "orders": orders.ids["1"],
+        "channel-accounts": shop.pk,
+        "interactions": Interaction.objects.get().pk,
+        "conversations": Conversation.objects.get().pk,
+        "segments": segment.pk,
+        "personas": persona.pk,
+        "jobs": start_job("other", "Other", enqueue=False).pk,
+        **dict.fromkeys(("events", "me", "rebuilds"), ""),
+    }
+    return {name: str(pk) for name, pk in found.items()}
+
+
+@pytest.fixture
+def _kept_connection() -> Iterator[None]:
+    """Calls come in as from a server, but stay within the transaction of the test."""
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
+
+
+@pytest.fixture(scope="module")
+def description() -> Any:
+    schema = schemathesis.openapi.from_dict(described())
+    schema.app = get_wsgi_application()
+    schema.location = "http://localhost/api/v1/schema/"
+    return schema
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+def test_answers_are_as_described(kind: str, api: Caller, rows: dict[str, str], description: Any) -> None:
+    for method, path in OPERATIONS[kind]:
+        operation = description[path][method]
+        for mode in GenerationMode:
+            may_be_wrong = operation.body or operation.query or operation.path_parameters
+            if mode == GenerationMode.POSITIVE or may_be_wrong:
+                _call(operation.as_strategy(generation_mode=mode), api, rows[kind], rows)
+
+
+def _call(cases: Any, api: Caller, own: str, rows: dict[str, str]) -> None:
+    number = iter(range(10_000))
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases)
+    def call(case: Any) -> None:
+        if next(number) % 2:
+            _aim(case, own, rows)
+        headers = {"Authorization": f"Bearer {api.token}"}
+        case.call_and_validate(base_url="http://localhost/", headers=headers, checks=CHECKS)
+
+    call()
+
+
+def _aim(case: Any, own: str, rows: dict[str, str]) -> None:
+    """Ask about rows that are there."""
+    if case.path_parameters and "id" in case.path_parameters:
+        case.path_parameters["id"] = own
+    if case.query and "customer" in case.query:
+        case.query["customer"] = rows["customers"]
+    for item in case.body if isinstance(case.body, list) else [case.body]:
+        if isinstance(item, dict) and isinstance(item.get("account"), int | str):
+            item["account"] = int(rows["channel-accounts"])
