@@ -55,7 +55,10 @@ SEGMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "Wrote twice this month",
         "Two messages or more in the last 30 days",
         {"all": [
-            {"event": {"what": "interaction", "direction": "inbound"}, "op": "at_least", "count": 2, "days": 30}
+            {
+                "event": {"what": "interaction", "direction": "inbound"},
+                "op": "at_least", "count": 2, "days": 30,
+            },
         ]},
     ),
 )  # fmt: skip
