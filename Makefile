@@ -64,7 +64,7 @@ bench: install-dev ## Measure: NAME=ingest for one, SIZE=small for a quick look
 	@$(MEASURING) $(VENV_PYTHON) benchmarks/run.py $(NAME)
 
 screenshots: install-dev ## Pictures of the demo workspace for the README
-	@$(TESTING) $(VENV_PYTHON) docs/screenshots.py
+	@$(TESTING) $(VENV_PYTHON) -m benchmarks._screenshots
 
 ci: ## Everything that CI runs
 	@bash .ci/run
