@@ -299,13 +299,11 @@ _ADDRESS = re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]+\b")
 _LINK = re.compile(r"\bhttps?://\S+|\bwww\.\S+")
 _NUMBER = re.compile(r"[+#]?\d[\d\s().\-/]{4,}\d|#?\b[A-Z]*\d{4,}\w*\b")
 _SIGNED = re.compile(
-    r"(?:[\n,.!?]\s*)(?:best|thanks|thank you|regards|cheers|kind regards|best wishes|yours)"
-    r"[,!.]?\s+[A-ZÀ-Þ]\S+(?:\s+[A-ZÀ-Þ]\S+)?\s*$",
-    re.IGNORECASE,
+    r"(?:^|[\n,.!?])\s*(?i:(?:best|kind|warm|many)?\s*(?:regards|wishes|thanks|thank you|cheers|best|yours))"
+    r"[,!.]?\s+[A-ZÀ-Þ]\S+(?:\s+[A-ZÀ-Þ]\S+)?\s*$"
 )
 _CALLED = re.compile(
-    r"\b(my name is|this is|i am|i'm|dear|hi|hello|hey)\s+([A-ZÀ-Þ][\w'’-]+(?:\s+[A-ZÀ-Þ][\w'’-]+)?)",
-    re.UNICODE,
+    r"\b((?i:my name is|this is|i am|i'm|dear|hi|hello|hey))\s+([A-ZÀ-Þ][\w'’-]+(?:\s+[A-ZÀ-Þ][\w'’-]+)?)"
 )
 _REPLACED: Sequence[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = (
     (_LINK, "…"),

@@ -39,6 +39,7 @@ class Run:
     moment: Moment
     is_full: bool
     is_refit: bool
+    take: int | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     part: tuple[float, float] = (0.0, 1.0)
@@ -97,18 +98,23 @@ def start_rebuild(
     *,
     full: bool = False,
     refit: bool = False,
+    take: int | None = None,
     by: User | None = None,
     by_hand: bool = True,
     enqueue: bool = True,
 ) -> Job:
-    """Queue a rebuild. Raises core.jobs.JobIsOpen, whose message says since when one runs."""
+    """Queue a rebuild. Raises core.jobs.JobIsOpen, whose message says since when one runs.
+
+    `full` computes everybody anew by the stored models, `refit` fits them anew, `take` makes the proposed
+    PersonaModel of that id the current one.
+    """
     if by is not None:
         check(by, "rebuild.start")
     with transaction.atomic():
         job = start_job(
             KIND,
             "Full rebuild" if full else "Rebuild",
-            input={"full": full, "refit": refit},
+            input={"full": full, "refit": refit, "take": take},
             by=by,
             exclusive=KIND,
             enqueue=False,
@@ -181,6 +187,7 @@ def _open(progress: Progress) -> Run:
         moment=Moment(today=rebuild.day, zone=workspace.zone, now=began),
         is_full=bool(job.input.get("full")),
         is_refit=bool(job.input.get("refit")),
+        take=job.input.get("take"),
         facts=dict(cursor.get("facts", {})),
         done=list(cursor.get("done", [])),
     )
@@ -241,7 +248,7 @@ def _last_day(run: Run) -> date | None:
 
 def assign_personas(run: Run) -> dict[str, Any]:
     """Fit a model when there is none, on drift or by hand; then everybody changed to their persona."""
-    if not (run.is_full or run.is_refit or ChangedCustomer.objects.exists()):
+    if not (run.is_full or run.is_refit or run.take or ChangedCustomer.objects.exists()):
         return {"customers": 0, "written": 0, "moved": 0, "fitted": 0}
 
     from personas.assigning import Assignment, assign
@@ -252,6 +259,7 @@ def assign_personas(run: Run) -> dict[str, Any]:
             now=run.moment.now,
             everybody=run.is_full,
             refit=run.is_refit,
+            take=run.take,
             beat=run.tick,
         )
     )

@@ -14,6 +14,7 @@ class PersonaModel(models.Model):
 
     fitted_at = models.DateTimeField(default=timezone.now)
     is_current = models.BooleanField(default=False)
+    taken_at = models.DateTimeField(null=True, help_text="when it became the current one; NULL: a proposal")
     customers = models.PositiveIntegerField(help_text="how many it was fitted on")
     k = models.PositiveSmallIntegerField()
     parameters = models.JSONField(help_text="FittedModel.to_json(): features, bounds, scaler, centers")

@@ -1,12 +1,16 @@
 -- Inbound interactions that count, of the customers in nightly_batch, into nightly_said.
 -- One public post that reached several of our accounts (same object_key) counts once, by its earliest row.
 -- Reads engagement_interaction by engagement_int_customer.
-INSERT INTO nightly_said (customer_id, at, local_at, days_ago, network, kind, is_public, reason, sentiment)
+INSERT INTO nightly_said (
+    customer_id, at, local_at, days_ago, network, kind, is_public, reason,
+    sentiment, length
+)
 SELECT s.customer_id, s.occurred_at, s.occurred_at AT TIME ZONE %(zone)s,
     %(today)s::date - (s.occurred_at AT TIME ZONE %(zone)s)::date, a.network, s.kind, s.is_public, s.reason,
-    s.sentiment::numeric
+    s.sentiment::numeric, s.length
 FROM (
     SELECT i.customer_id, i.account_id, i.occurred_at, i.kind, i.is_public, i.reason, i.sentiment,
+        length(i.text) AS length,
         CASE WHEN i.object_key = '' THEN 1 ELSE row_number() OVER (
             PARTITION BY i.customer_id, i.object_key, CASE WHEN i.object_key = '' THEN i.id END
             ORDER BY i.occurred_at, i.id

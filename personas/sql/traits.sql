@@ -1,5 +1,6 @@
 -- Every trait of the catalogue for the customers in nightly_batch, one row a customer.
--- From nightly_said, nightly_written, nightly_bought, crm_orderline, crm_customer and crm_consent.
+-- From nightly_said, nightly_written, nightly_bought, crm_orderline, crm_customer, crm_consent,
+-- crm_identity and crm_customertag.
 -- Sums of sentiment and money are exact (numeric), so that the order of rows never shows in a result.
 -- A window of d days holds the local days in (today - d, today]: days_ago from 0 to d - 1.
 WITH said AS (
@@ -18,7 +19,8 @@ WITH said AS (
         count(*) FILTER (WHERE reason = 'complaint') / nullif(count(nullif(reason, '')), 0)::float8 AS complaint_share,
         count(*) FILTER (WHERE reason = 'praise') / nullif(count(nullif(reason, '')), 0)::float8 AS praise_share,
         count(*) FILTER (WHERE reason = 'order') / nullif(count(nullif(reason, '')), 0)::float8 AS order_talk_share,
-        avg(sentiment) AS sentiment
+        avg(sentiment) AS sentiment,
+        avg(length) AS message_length
     FROM nightly_said
     WHERE kind IN ('message', 'comment', 'mention', 'review', 'call', 'visit')
     GROUP BY customer_id
@@ -42,7 +44,11 @@ WITH said AS (
             WHERE extract(isodow FROM local_at) <= 5 AND extract(hour FROM local_at) BETWEEN 9 AND 16
         ) / count(*)::float8 AS office_share,
         count(*) FILTER (WHERE extract(hour FROM local_at) >= 18) / count(*)::float8 AS evening_share,
-        count(*) FILTER (WHERE extract(isodow FROM local_at) >= 6) / count(*)::float8 AS weekend_share
+        count(*) FILTER (WHERE extract(isodow FROM local_at) >= 6) / count(*)::float8 AS weekend_share,
+        count(*) FILTER (WHERE extract(hour FROM local_at) < 12) / count(*)::float8 AS morning_share,
+        count(*) FILTER (WHERE extract(day FROM local_at) >= 26 OR extract(day FROM local_at) <= 4)
+            / count(*)::float8 AS payday_share,
+        count(*) FILTER (WHERE extract(month FROM local_at) >= 11) / count(*)::float8 AS festive_share
     FROM touch GROUP BY customer_id
 ), bought AS (
     SELECT customer_id,
@@ -56,7 +62,6 @@ WITH said AS (
         sum(total) / nullif(sum(units) FILTER (WHERE total IS NOT NULL), 0) AS unit_price,
         sum(discount) / nullif(sum(total + discount), 0) AS discount_share,
         count(*) FILTER (WHERE is_refunded) / count(*)::float8 AS refund_share,
-        count(*) FILTER (WHERE extract(month FROM local_at) >= 11) / count(*)::float8 AS festive_share,
         CASE WHEN count(*) > 1 THEN extract(epoch FROM max(at) - min(at)) / 86400 / (count(*) - 1) END
             AS order_gap_days
     FROM nightly_bought GROUP BY customer_id
@@ -70,6 +75,9 @@ WITH said AS (
     FROM known k JOIN bought b USING (customer_id)
     WHERE k.at > b.first_order_at
     GROUP BY k.customer_id
+), basket AS (
+    SELECT customer_id, count(*) / count(DISTINCT order_id)::float8 AS products_per_order
+    FROM product GROUP BY customer_id
 ), category AS (
     SELECT o.customer_id, count(DISTINCT l.category) AS categories
     FROM nightly_bought o JOIN crm_orderline l ON l.order_id = o.order_id
@@ -81,6 +89,14 @@ WITH said AS (
     ORDER BY c.customer_id, c.purpose, c.at DESC, c.whole_person DESC, c.given, c.id DESC
 ), consent AS (
     SELECT customer_id, count(*) FILTER (WHERE given) AS consents FROM newest_consent GROUP BY customer_id
+), handle AS (
+    SELECT i.customer_id, count(*) AS identities
+    FROM nightly_batch b JOIN crm_identity i USING (customer_id)
+    GROUP BY i.customer_id
+), tagged AS (
+    SELECT x.customer_id, count(DISTINCT x.tag_id) AS tags
+    FROM nightly_batch b JOIN crm_customertag x USING (customer_id)
+    GROUP BY x.customer_id
 )
 SELECT
     c.id AS customer_id,
@@ -107,23 +123,29 @@ SELECT
     said.praise_share,
     said.order_talk_share,
     said.sentiment,
+    said.message_length,
     touched.office_share,
     touched.evening_share,
     touched.weekend_share,
+    touched.morning_share,
+    touched.payday_share,
+    touched.festive_share,
     coalesce(bought.orders_total, 0) AS orders_total,
     bought.average_order,
     bought.units_per_order,
     bought.unit_price,
     bought.discount_share,
     bought.refund_share,
-    bought.festive_share,
     repeated.repeat_share,
+    basket.products_per_order,
     coalesce(category.categories, 0) AS categories,
     bought.order_gap_days,
     c.birth_year,
     nullif(c.language, '') AS language,
     nullif(c.country, '') AS country,
-    coalesce(consent.consents, 0) AS consents
+    coalesce(consent.consents, 0) AS consents,
+    coalesce(handle.identities, 0) AS identities,
+    coalesce(tagged.tags, 0) AS tags
 FROM nightly_batch b
 JOIN crm_customer c ON c.id = b.customer_id AND c.merged_into_id IS NULL
 LEFT JOIN said ON said.customer_id = c.id
@@ -131,5 +153,8 @@ LEFT JOIN written ON written.customer_id = c.id
 LEFT JOIN touched ON touched.customer_id = c.id
 LEFT JOIN bought ON bought.customer_id = c.id
 LEFT JOIN repeated ON repeated.customer_id = c.id
+LEFT JOIN basket ON basket.customer_id = c.id
 LEFT JOIN category ON category.customer_id = c.id
 LEFT JOIN consent ON consent.customer_id = c.id
+LEFT JOIN handle ON handle.customer_id = c.id
+LEFT JOIN tagged ON tagged.customer_id = c.id

@@ -2,7 +2,7 @@
 CREATE TEMPORARY TABLE nightly_batch (customer_id bigint PRIMARY KEY) ON COMMIT DROP;
 CREATE TEMPORARY TABLE nightly_said (
     customer_id bigint, at timestamptz, local_at timestamp, days_ago integer, network text, kind text,
-    is_public boolean, reason text, sentiment numeric
+    is_public boolean, reason text, sentiment numeric, length integer
 ) ON COMMIT DROP;
 CREATE TEMPORARY TABLE nightly_written (
     customer_id bigint, local_at timestamp, days_ago integer, network text, kind text, is_public boolean

@@ -2,8 +2,8 @@
 
 Terms of the descriptions: an interaction counts when it is inbound and not deleted, of the kinds message,
 comment, mention, review, call or visit; a touch is an interaction or an order; a window of d days holds the
-local days in (today - d, today]. Counts are 0 when there is nothing, shares and means NULL when their base is 0.
-The SQL that computes them stands in `personas/sql/`.
+local days in (today - d, today]. Counts are 0 when there is nothing, shares and means NULL when their base
+is 0. The SQL that computes them stands in `personas/sql/`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Trait:
             case "year":
                 return models.PositiveSmallIntegerField(null=True)
             case "text":
-                return models.CharField(max_length=30, null=True)  # noqa: DJ001 - unknown differs from blank
+                return models.CharField(max_length=30, null=True)
 
 
 _LATELY = "Lately"
@@ -105,6 +105,14 @@ CATALOGUE: tuple[Trait, ...] = (
     ),
     Trait("sentiment", "mean", "Sentiment", "Mean sentiment of all interactions, -1 to 1", _SPEAKING),
     Trait(
+        "message_length",
+        "mean",
+        "Length of messages",
+        "Mean characters of an interaction",
+        _SPEAKING,
+        "characters",
+    ),
+    Trait(
         "office_share",
         "share",
         "Share in office hours",
@@ -113,6 +121,15 @@ CATALOGUE: tuple[Trait, ...] = (
     ),
     Trait("evening_share", "share", "Share in the evening", "Touches at 18 or later, local time", _TIME),
     Trait("weekend_share", "share", "Share at weekends", "Touches on Saturday or Sunday", _TIME),
+    Trait("morning_share", "share", "Share before noon", "Touches before 12, local time", _TIME),
+    Trait(
+        "payday_share",
+        "share",
+        "Share around payday",
+        "Touches from the 26th to the 4th of a month, local time",
+        _TIME,
+    ),
+    Trait("festive_share", "share", "Share in Nov and Dec", "Touches in November or December", _TIME),
     Trait("orders_total", "count", "Orders", "Orders of the whole history", _BUYING),
     Trait("average_order", "mean", "Average order", "Mean order total, workspace currency", _BUYING, "money"),
     Trait("units_per_order", "mean", "Units an order", "Mean units of an order", _BUYING),
@@ -120,17 +137,17 @@ CATALOGUE: tuple[Trait, ...] = (
     Trait("discount_share", "share", "Discount share", "Discounts over full prices", _BUYING),
     Trait("refund_share", "share", "Refunded orders", "Share of orders with a refund", _BUYING),
     Trait(
-        "festive_share",
-        "share",
-        "Orders in Nov and Dec",
-        "Share of orders placed in November or December",
-        _BUYING,
-    ),
-    Trait(
         "repeat_share",
         "share",
         "Repeated products",
         "Of products in orders after the first: bought before",
+        _BUYING,
+    ),
+    Trait(
+        "products_per_order",
+        "mean",
+        "Products an order",
+        "Different products an order, of orders with lines",
         _BUYING,
     ),
     Trait("categories", "count", "Categories", "Different product categories bought", _BUYING),
@@ -146,5 +163,7 @@ CATALOGUE: tuple[Trait, ...] = (
     Trait("language", "text", "Language", "Language they prefer or write", _WHO),
     Trait("country", "text", "Country", "Country they live in", _WHO),
     Trait("consents", "count", "Consents given", "Purposes for which the newest consent is a grant", _WHO),
+    Trait("identities", "count", "Handles", "Handles, addresses and numbers we know them by", _WHO),
+    Trait("tags", "count", "Tags", "Different tags on the customer", _WHO),
 )
 BY_NAME: dict[str, Trait] = {trait.name: trait for trait in CATALOGUE}

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from core.models import Workspace
 from core.sql import statement
-from crm.models import Consent, Customer, CustomerTouch, Order, OrderLine
+from crm.models import Consent, Customer, CustomerTag, CustomerTouch, Identity, Order, OrderLine
 from engagement.models import Interaction
 from personas.models import ChangedCustomer, CustomerDay, Traits
 from personas.traits.catalogue import CATALOGUE
@@ -55,6 +55,8 @@ def sources() -> dict[str, list[dict[str, Any]]]:
         "orders": list(Order.objects.values()),
         "lines": list(OrderLine.objects.values()),
         "consents": list(Consent.objects.values()),
+        "identities": list(Identity.objects.values()),
+        "tags": list(CustomerTag.objects.values()),
     }
 
 

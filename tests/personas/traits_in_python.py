@@ -39,10 +39,10 @@ def traits(sources: dict[str, list[Row]], *, today: date, zone: str) -> dict[int
     """Every trait of every customer that was not merged away.
 
     `sources`: customers, said (inbound, with its network), written (outbound, with the customer of its
-    conversation), orders, lines and consents, as rows of their tables.
+    conversation), orders, lines, consents, identities and tags, as rows of their tables.
     """
     by: dict[str, dict[int, list[Row]]] = {}
-    for name in ("said", "written", "orders", "consents"):
+    for name in ("said", "written", "orders", "consents", "identities", "tags"):
         grouped: dict[int, list[Row]] = defaultdict(list)
         for row in sources[name]:
             grouped[row["customer_id"]].append(row)
@@ -112,9 +112,13 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
         "praise_share": share(known.count("praise"), len(known)),
         "order_talk_share": share(known.count("order"), len(known)),
         "sentiment": mean([row["sentiment"] for row in said if row["sentiment"] is not None]),
+        "message_length": mean([len(row["text"]) for row in said]),
         "office_share": share(sum(at.weekday() < 5 and 9 <= at.hour < 17 for at in local), len(local)),
         "evening_share": share(sum(at.hour >= 18 for at in local), len(local)),
         "weekend_share": share(sum(at.weekday() >= 5 for at in local), len(local)),
+        "morning_share": share(sum(at.hour < 12 for at in local), len(local)),
+        "payday_share": share(sum(at.day >= 26 or at.day <= 4 for at in local), len(local)),
+        "festive_share": share(sum(at.month >= 11 for at in local), len(local)),
         "orders_total": len(orders),
         "average_order": mean([row["base_total"] for row in priced]),
         "units_per_order": mean([row["units"] for row in orders]),
@@ -123,8 +127,8 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
         "refund_share": share(
             sum(row["refunded"] > 0 or row["status"] == "refunded" for row in orders), len(orders)
         ),
-        "festive_share": share(sum(at.astimezone(zone).month >= 11 for at in placed), len(placed)),
         "repeat_share": repeated(orders, lines),
+        "products_per_order": products_an_order(orders, lines),
         "categories": len({line["category"] for row in orders for line in lines[row["id"]]} - {""}),
         "order_gap_days": (
             (placed[-1] - placed[0]).total_seconds() / 86400 / (len(placed) - 1) if len(placed) > 1 else None
@@ -133,6 +137,8 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
         "language": customer["language"] or None,
         "country": customer["country"] or None,
         "consents": consents(own["consents"]),
+        "identities": len(own["identities"]),
+        "tags": len({row["tag_id"] for row in own["tags"]}),
     }
 
 
@@ -151,6 +157,13 @@ def repeated(orders: list[Row], lines: dict[int, list[Row]]) -> float | None:
         any(before < at and other == product for before, _o, other in bought) for at, product in later
     )
     return share(again, len(later))
+
+
+def products_an_order(orders: list[Row], lines: dict[int, list[Row]]) -> float | None:
+    """Different products of an order, over the orders that have lines."""
+    counts = [len({line["sku"] or line["title"] for line in lines[row["id"]]}) for row in orders]
+    filled = [count for count in counts if count]
+    return sum(filled) / len(filled) if filled else None
 
 
 def consents(given: list[Row]) -> int:

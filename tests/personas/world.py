@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Team
 from core.models import Workspace
-from crm.models import Consent, Customer, CustomerTouch, Identity, Order, OrderLine
+from crm.models import Consent, Customer, CustomerTag, CustomerTouch, Identity, Order, OrderLine, Tag
 from engagement.models import ChannelAccount, Conversation, Interaction
 
 NETWORKS = ["email", "instagram", "phone", "x"]
@@ -71,6 +71,8 @@ class World:
             self.buy(customer)
         for _each in range(self.random.choice([0, 1, 3])):
             self.consent(customer)
+        if self.random.random() < 0.3:
+            self.tag(customer)
         self.touch(customer)
         return customer
 
@@ -79,6 +81,10 @@ class World:
         return Identity.objects.create(
             network=network, external_id=f"id {self.number}", home_customer=customer, customer=customer
         )
+
+    def tag(self, customer: Customer) -> None:
+        tag, _made = Tag.objects.get_or_create(name=self.random.choice(["gold", "late", "kind"]))
+        CustomerTag.objects.get_or_create(tag=tag, home_customer=customer, defaults={"customer": customer})
 
     def touch(self, *customers: Customer) -> None:
         CustomerTouch.objects.bulk_create([CustomerTouch(customer=customer) for customer in customers])
@@ -101,7 +107,7 @@ class World:
             direction="inbound",
             is_public=self.random.random() < 0.5,
             occurred_at=at,
-            text="words",
+            text="words" * self.random.randrange(4) + "é😀",
             object_key=self.random.choice(["", "", f"post {customer.pk}"]),
             sentiment=self.random.choice([None, -0.7, 0.1, 0.3333, 1.0]),
             reason=self.random.choice(REASONS),
@@ -165,6 +171,7 @@ class World:
         changes: dict[str, Any] = {
             "said": lambda: self.say(customer),
             "bought": lambda: self.buy(customer),
+            "tagged": lambda: self.tag(customer),
             "consented": lambda: self.consent(customer),
             "edited": lambda: Customer.objects.filter(pk=customer.pk).update(country="DE", birth_year=1975),
             "deleted": lambda: customer.interactions.update(deleted_at=datetime.now(UTC)),
