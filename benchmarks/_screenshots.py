@@ -52,15 +52,18 @@ def _manage(*arguments: str) -> None:
 
 
 def rebuild() -> None:
-    """Run the rebuild that the demo left in the queue; where it is done, nothing."""
+    """Run the rebuild that the demo left in the queue, or else a first one; where one is done, nothing."""
     from core.jobs import run_job
-    from core.models import Job
-    from personas.nightly import KIND
+    from core.models import Job, JobState
+    from personas.models import Rebuild
+    from personas.nightly import KIND, start_rebuild
 
-    for job in Job.objects.filter(kind=KIND, state__in=["queued", "running"]):
-        done = run_job(job.pk)
-        if done is None or done.state != "done":
-            raise SystemExit(f"The rebuild failed: {done.error if done else 'another process runs it'}")
+    if Rebuild.objects.filter(finished_at__isnull=False, customers_changed__gt=0).exists():
+        return
+    waiting = Job.objects.filter(kind=KIND, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
+    done = run_job((waiting or start_rebuild(enqueue=False)).pk)
+    if done is None or done.state != JobState.DONE:
+        raise SystemExit(f"The rebuild failed: {done.error if done else 'another process runs it'}")
 
 
 def pages() -> dict[str, str]:
