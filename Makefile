@@ -6,6 +6,8 @@ VENV_PYTHON := .venv/bin/python
 TESTING := VAR_DIR=$(CURDIR)/var/test DATABASE_URL= REDIS_URL= $(VENV_PYTHON) -m config.embedded
 # Measurements run beside servers that write to disk as in earnest.
 MEASURING := VAR_DIR=$(CURDIR)/var/bench DATABASE_URL= REDIS_URL= $(VENV_PYTHON) -m config.embedded --durable
+# How many test processes run at once.
+CORES ?= 2
 CODE := accounts analytics config core crm engagement personas manage.py benchmarks tests
 
 .DEFAULT_GOAL := help
@@ -38,7 +40,7 @@ upgrade: install ## Save everything, then bring database and files to this versi
 	@$(VENV_PYTHON) manage.py upgrade
 
 test: install-dev ## Every test that needs nothing from outside
-	@$(TESTING) $(VENV_PYTHON) -m pytest -m "not peer" $(ARGS)
+	@$(TESTING) $(VENV_PYTHON) -m pytest -m "not peer" -n $(CORES) --dist loadfile $(ARGS)
 
 test-peers: install-dev ## What needs sample data (RAPPORT_SAMPLES) or other people's servers
 	@$(TESTING) $(VENV_PYTHON) -m pytest -m peer $(ARGS)

@@ -101,7 +101,7 @@ class Servers:
 
 
 @contextlib.contextmanager
-def running(*, connections: int = 60, throwaway: bool = False) -> Iterator[dict[str, str]]:
+def running(*, connections: int = 150, throwaway: bool = False) -> Iterator[dict[str, str]]:
     """Run servers for this block, alone on this `var/`, and give all addresses."""
     with Lock():
         servers = Servers(connections=connections, throwaway=throwaway)
