@@ -11,11 +11,12 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Upper
 from django.urls import reverse
 from django.utils import timezone
 
+from core.paging import EPOCH
 from crm.querysets import CustomerQuerySet, IdentityQuerySet, OrderQuerySet
 
 
@@ -75,10 +76,14 @@ class Customer(models.Model):
         indexes: ClassVar = [
             # the customer list, most recently heard from first
             models.Index(
-                F("last_seen_at").desc(nulls_last=True),
+                Coalesce("last_seen_at", Value(EPOCH)).desc(),
                 F("id").desc(),
                 condition=Q(merged_into__isnull=True),
                 name="crm_customer_recent",
+            ),
+            # the customer list by name
+            models.Index(
+                fields=["name", "id"], condition=Q(merged_into__isnull=True), name="crm_customer_by_name"
             ),
             # the list's search box and the palette: any part of a name
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="crm_customer_name_trgm"),
