@@ -10,7 +10,7 @@ class PersonasConfig(AppConfig):
 
     def ready(self) -> None:
         from core.jobs import register_runner
-        from personas import fieldset, holdings, nightly, segments, timeline
+        from personas import fieldset, holdings, nightly, proposals, segments, timeline
 
         fieldset.register()
         holdings.register()
@@ -18,3 +18,4 @@ class PersonasConfig(AppConfig):
         nightly.register()
         register_runner(nightly.KIND, nightly.run_rebuild)
         register_runner("segment.build", segments.run_build)
+        register_runner(proposals.KIND, proposals.run_fit)

@@ -101,22 +101,30 @@ class _Gathered:
     def _lately(self, days: int, name: str) -> Grouped:
         return _by_persona(rows("personas", name, {"since": self._start(days), "zone": self.zone}))
 
-    def _networks(self) -> tuple[Grouped, int | None]:
+    def _networks(self) -> tuple[Grouped, int]:
         """By network in 90 days, or in the whole history where those are few; and the days taken."""
-        for days in (QUARTER, None):
-            since = self.today - timedelta(days=days) if days else date(1900, 1, 1)
-            found = rows("personas", "card_networks", {"since_day": since, "today": self.today})
-            if days is None or sum(row["n"] for row in found) >= LEAST_TOUCHES:
-                return _by_persona(found), days
-        raise AssertionError
 
-    def _hours(self) -> tuple[Grouped, int | None]:
-        for days in (YEAR, None):
-            since = self._start(days) if days else datetime(1900, 1, 1, tzinfo=ZoneInfo(self.zone))
-            found = rows("personas", "card_hours", {"since": since, "zone": self.zone})
-            if days is None or sum(row["n"] for row in found) >= LEAST_TOUCHES:
-                return _by_persona(found), days
-        raise AssertionError
+        def read(days: int) -> list[Row]:
+            since = self.today - timedelta(days=days)
+            return rows("personas", "card_networks", {"since_day": since, "today": self.today})
+
+        return self._enough(read, QUARTER)
+
+    def _hours(self) -> tuple[Grouped, int]:
+        """By weekday and hour in 365 days, or in the whole history where those are few."""
+
+        def read(days: int) -> list[Row]:
+            return rows("personas", "card_hours", {"since": self._start(days), "zone": self.zone})
+
+        return self._enough(read, YEAR)
+
+    def _enough(self, read: Callable[[int], list[Row]], days: int) -> tuple[Grouped, int]:
+        found = read(days)
+        began = self.everybody.get("began")
+        if began is not None and sum(row["n"] for row in found) < LEAST_TOUCHES:
+            days = max(days, (self.today - began).days + 1)
+            found = read(days)
+        return _by_persona(found), days
 
     def _base(self, persona_id: int) -> Row:
         own, everybody = self.numbers[persona_id], self.everybody
@@ -217,9 +225,9 @@ class _Gathered:
         found = self.changes.get(persona_id, ())
         came, gone = (sum(int(row[way]) for row in found) for way in ("came", "gone"))
 
-        def moves(way: str) -> list[Row]:
+        def moves(way: str, new: str) -> list[Row]:
             told = [
-                {"persona": row["other_id"], "name": self.names.get(row["other_id"], ""), "n": int(row[way])}
+                {"persona": row["other_id"], "name": self.names.get(row["other_id"], new), "n": int(row[way])}
                 for row in found
                 if row[way]
             ]
@@ -227,8 +235,8 @@ class _Gathered:
 
         return {
             "members_before": int(self.numbers[persona_id]["customers"]) - came + gone,
-            "came": moves("came_late"),
-            "left": moves("gone_late"),
+            "came": moves("came_late", "new customers"),
+            "left": moves("gone_late", "no persona"),
             "weeks": WEEKS_12 // 7,
             "days": MONTH,
         }

@@ -3,6 +3,7 @@
 SELECT
     m.persona_id,
     count(*) AS customers,
+    (min(t.first_seen_at) AT TIME ZONE %(zone)s)::date AS began,
     count(*) FILTER (WHERE t.inbound_total > 0) AS speakers,
     count(*) FILTER (WHERE t.orders_total > 0) AS buyers,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY m.confidence) AS fit,

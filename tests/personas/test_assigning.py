@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.exceptions import PermissionDenied
 
+from core.jobs import run_job
 from core.models import Event, Workspace
 from crm.models import Customer
-from personas import clustering
+from personas import clustering, proposals
 from personas.assigning import Assignment, assign, fit_model, take_model
 from personas.models import (
     ChangedCustomer,
@@ -251,3 +253,37 @@ def test_taking_a_model_twice_changes_nothing_more(three: list[list[Customer]]) 
     before = list(Persona.objects.order_by("pk").values("pk", "name", "cluster", "is_active"))
     take_model(current)
     assert list(Persona.objects.order_by("pk").values("pk", "name", "cluster", "is_active")) == before
+
+
+def test_somebody_finds_personas_anew_looks_and_takes_them(
+    three: list[list[Customer]], mia: Any, amy: Any
+) -> None:
+    with pytest.raises(PermissionDenied):
+        proposals.start_fit(by=amy)
+    fitted = run_job(proposals.start_fit(by=mia).pk)
+    assert fitted is not None
+    assert (fitted.state, fitted.result["k"]) == ("done", 3)
+    proposed = proposals.waiting()
+    assert proposed is not None
+    told = proposals.moves(proposed)
+    assert sum(move.customers for move in told if move.stays) == 120
+    run_job(proposals.take(proposed=proposed, by=mia).pk)
+    proposed.refresh_from_db()
+    assert proposed.is_current
+    assert proposals.waiting() is None
+
+
+def test_a_proposal_is_put_away_and_a_fit_without_data_says_why(
+    three: list[list[Customer]], mia: Any
+) -> None:
+    current = PersonaModel.objects.get(is_current=True)
+    run_job(proposals.start_fit(by=mia).pk)
+    proposed = proposals.waiting()
+    assert proposed is not None
+    proposals.dismiss(proposed=proposed, by=mia)
+    proposals.dismiss(proposed=current, by=mia)
+    assert list(PersonaModel.objects.all()) == [current]
+    Traits.objects.update(inbound_total=0, orders_total=0)
+    failed = run_job(proposals.start_fit(by=mia).pk)
+    assert failed is not None
+    assert (failed.state, "personas need 60" in failed.error) == ("failed", True)

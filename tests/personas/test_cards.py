@@ -166,7 +166,8 @@ def say(who: Customer, at: datetime, text: str, **more: Any) -> None:
 
 def test_a_card_tells_topics_networks_hours_and_voices(personas: tuple[Persona, Persona]) -> None:
     first, second = personas
-    talker, quiet = member(first, inbound_total=3), member(second)
+    since = datetime(2025, 1, 1, tzinfo=UTC)
+    talker, quiet = member(first, inbound_total=3, first_seen_at=since), member(second)
     wednesday = datetime(2026, 2, 25, 7, 20, tzinfo=UTC)
     text = "Some Body calibrated this thing twice, please stop sending help pages"
     for weeks in range(3):
@@ -182,6 +183,9 @@ def test_a_card_tells_topics_networks_hours_and_voices(personas: tuple[Persona, 
     first.refresh_from_db()
     card = first.card
     assert [(one["topic"], one["share"]) for one in card["topics"]] == [("grind", 1.0), ("delivery", 0.6667)]
+    assert (card["networks"]["base"], card["networks"]["days"]) == (3, 426), (
+        "few in 90 days: the whole history"
+    )
     assert card["networks"]["shares"] == [{"network": "instagram", "share": 1.0, "n": 3}]
     assert card["hours"]["counts"][2][7] == 3
     assert card["hours"]["steps"][2][7] == 5
@@ -207,7 +211,7 @@ def test_a_card_tells_who_came_and_who_left(personas: tuple[Persona, Persona]) -
     assert changed["members_before"] == 4 - 4 + 1
     assert changed["came"] == [
         {"persona": second.pk, "name": "B", "n": 2},
-        {"persona": None, "name": "", "n": 1},
+        {"persona": None, "name": "new customers", "n": 1},
     ]
     assert changed["left"] == [{"persona": second.pk, "name": "B", "n": 1}]
 
