@@ -8,7 +8,7 @@ they are. The hidden kind of each customer stands in `Demo.kinds` and nowhere el
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from random import Random
@@ -20,11 +20,11 @@ from analytics.demo.kinds import CATEGORIES, KINDS, REASONS, Kind
 from analytics.demo.names import CITIES, COUNTRIES, FIRST, LAST
 
 YEAR: Final = 365
-SPARSE: Final = 0.235
-"""Part of the customers who came once or twice and not again."""
-LEAST: Final = 3
+SPARSE: Final = 5
+"""Every fifth customer came once or twice and not again."""
+LEAST: Final = 4
 """Touches of a customer who came back."""
-SPREAD: Final = 11.0
+SPREAD: Final = 4.5
 """How close a person's rates lie to the kind's (a Beta with this sum of parameters)."""
 ANSWERED: Final = {"question": 0.62, "complaint": 0.72, "order": 0.62, "praise": 0.14, "other": 0.08}
 ANSWERED_IN_PUBLIC: Final = 0.6
@@ -146,14 +146,22 @@ class Rates:
     reviews: float
     reasons: tuple[float, ...]
     tone: float
+    wordy: float
     weekend: float
+    payday: float
     office: float
     evening: float
+    festive: float
+    morning: float
     price: float
     units: float
+    products: float
     discount: float
     refund: float
     repeat: float
+    consents: float
+    handles: float
+    tags: float
     joined: float
     left: float
     networks: tuple[float, ...]
@@ -187,6 +195,16 @@ def _at(day: date, hour: float, zone: object) -> datetime:
     return datetime.combine(day, clock, tzinfo=zone)  # type: ignore[arg-type]
 
 
+def _narrow(days: list[date], is_such: Callable[[date], bool], wanted: bool) -> list[date]:
+    """Those of `days` that are such, or are not; all of them where none fits."""
+    return [day for day in days if is_such(day) == wanted] or days
+
+
+def _is_payday(day: date) -> bool:
+    """Around the turn of the month, when wages come in."""
+    return day.day >= 26 or day.day <= 4
+
+
 def _around(rng: Random, rate: float, spread: float = SPREAD) -> float:
     return rng.betavariate(rate * spread, (1 - rate) * spread)
 
@@ -195,6 +213,16 @@ def _mix(rng: Random, rates: Sequence[float], spread: float = SPREAD) -> tuple[f
     """A Dirichlet draw around `rates`."""
     drawn = [rng.gammavariate(max(rate * spread, 0.05), 1.0) for rate in rates]
     return tuple(value / sum(drawn) for value in drawn)
+
+
+def _about(rng: Random, mean: float, *, most: int) -> int:
+    return min(most, max(0, round(rng.gauss(mean, 0.2))))
+
+
+def _some(rng: Random, things: Sequence[str], rate: float) -> tuple[str, ...]:
+    """About that part of the things, in their order."""
+    chosen = rng.sample(things, _about(rng, rate * len(things), most=len(things)))
+    return tuple(thing for thing in things if thing in chosen)
 
 
 def _poisson(rng: Random, mean: float) -> int:
@@ -206,25 +234,40 @@ def _poisson(rng: Random, mean: float) -> int:
 
 
 def _own_rates(rng: Random, kind: Kind) -> Rates:
-    joined = rng.betavariate(kind.joined * 3, (1 - kind.joined) * 3) * 0.9
-    left = 1.0 if rng.random() < 0.7 else rng.uniform(joined + 0.05, 1.0)
+    def around(name: str) -> float:
+        return _around(rng, kind.rate(name))
+
+    def told(name: str) -> float:
+        """Some tell a shop much and some little, whatever their kind."""
+        return kind.rate(name) + 0.2 * openness + rng.gauss(0, 0.06)
+
+    joined = _around(rng, kind.rate("joined"), 4.0) * 0.9
+    openness = rng.gauss(0, 1)
     return Rates(
-        buys=_around(rng, kind.buys),
-        public=_around(rng, kind.public),
-        calls=_around(rng, kind.calls),
-        reviews=_around(rng, kind.reviews),
-        reasons=_mix(rng, kind.reasons),
-        tone=rng.gauss(kind.tone, 0.3),
-        weekend=_around(rng, kind.weekend),
-        office=_around(rng, kind.office),
-        evening=_around(rng, kind.evening),
-        price=rng.gauss(kind.price, 0.35),
-        units=rng.gauss(kind.units, 0.35),
-        discount=_around(rng, kind.discount),
-        refund=_around(rng, kind.refund),
-        repeat=_around(rng, kind.repeat),
+        consents=told("consents"),
+        handles=told("handles"),
+        tags=told("tags"),
         joined=joined,
-        left=left,
+        left=1.0 if rng.random() < 0.7 else rng.uniform(joined + 0.05, 1.0),
+        office=around("office"),
+        evening=around("evening"),
+        weekend=around("weekend"),
+        payday=around("payday"),
+        festive=around("festive"),
+        morning=around("morning"),
+        public=around("public"),
+        calls=around("call"),
+        reviews=around("review"),
+        reasons=_mix(rng, [kind.rate(reason) for reason in REASONS]),
+        tone=rng.gauss(kind.rate("tone"), 0.2),
+        wordy=around("wordy"),
+        buys=around("buys"),
+        price=rng.gauss(kind.rate("price"), 0.10),
+        units=rng.gauss(kind.rate("units"), 0.12),
+        products=_around(rng, kind.rate("products"), 1.6),
+        discount=rng.gauss(kind.rate("discount"), 0.045),
+        refund=around("refund"),
+        repeat=around("repeat"),
         networks=tuple(network.weight * rng.gammavariate(0.8, 1.0) for network in shop.NETWORKS),
     )
 
@@ -240,28 +283,37 @@ class _Life:
         self.identities: dict[str, Identity] = {}
         self.bought: list[shop.Product] = []
         self.first_order: datetime | None = None
-        self.country, self.language, _part = self.rng.choices(COUNTRIES, [part for *_, part in COUNTRIES])[0]
+        self.country, self.language = self._home()
         self.first = self.rng.choice(FIRST[self.language])
         self.last = self.rng.choice(LAST[self.language])
+
+    def _home(self) -> tuple[str, str]:
+        rng = self.rng
+        places = COUNTRIES[:1] if rng.random() < self.kind.rate("near") else COUNTRIES[1:]
+        country, language, _part = rng.choices(places, [part for *_, part in places])[0]
+        return country, language
 
     def live(self) -> None:
         """Draw the year and write it into the demo."""
         rng = self.rng
         self.demo.kinds[self.number] = self.kind.name
-        sparse = rng.random() < SPARSE
-        answered = True
+        for network in _some(rng, shop.REGISTERED, self.rates.handles):
+            self._identity(network)
+        sparse = self.number % SPARSE == 0
         if sparse:
-            touches = 1 if rng.random() < 0.45 else 2
-            answered = touches == 1
+            touches = 1 if rng.random() < 0.2 else 2
         else:
-            touches = LEAST + _poisson(rng, rng.gammavariate(2.2, self.kind.touches / 2.2))
-        for at in sorted(self._moments(touches)):
+            touches = LEAST + _poisson(rng, rng.gammavariate(2, self.kind.touches / 2))
+        buys = [rng.random() < self.rates.buys for _touch in range(touches)]
+        if sparse and touches == 2 and rng.random() < 0.8:
+            buys = [True, False]
+        for at, order in zip(sorted(self._moments(touches)), buys, strict=True):
             if at > self.now:
                 continue
-            if rng.random() < self.rates.buys:
+            if order:
                 self._order(at)
             else:
-                self._speak(at, answered=answered)
+                self._speak(at, answered=touches != 2)
         self.demo.people.append(self._person())
 
     def _moments(self, count: int) -> list[datetime]:
@@ -270,24 +322,24 @@ class _Life:
         return [self._moment(begin, first=index == 0) for index in range(count)]
 
     def _moment(self, begin: date, *, first: bool) -> datetime:
+        """A day that has as many of the drawn properties as the person's time in the year allows."""
         rng, rates = self.rng, self.rates
+        low, high = rates.joined, rates.joined + 0.05 if first else rates.left
+        days = [begin + timedelta(days=day) for day in range(int(low * YEAR), max(int(high * YEAR), 1))]
         weekend = rng.random() < rates.weekend
-        low, high = rates.joined, rates.joined + 0.02 if first else rates.left
-        while True:
-            day = begin + timedelta(days=int(rng.uniform(low, high) * YEAR))
-            high = min(high + 0.002, 1.0)
-            if (day.weekday() >= 5) != weekend:
-                continue
-            if day.month in (11, 12) or rng.random() < 1 / self.kind.festive:
-                return _at(day, self._hour(weekend), self.now.tzinfo)
+        days = _narrow(days, lambda day: day.weekday() >= 5, weekend)
+        days = _narrow(days, _is_payday, rng.random() < rates.payday)
+        days = _narrow(days, lambda day: day.month >= 11, rng.random() < rates.festive)
+        return _at(rng.choice(days), self._hour(weekend), self.now.tzinfo)
 
     def _hour(self, weekend: bool) -> float:
-        rng = self.rng
-        if not weekend and rng.random() < self.rates.office:
-            return rng.uniform(9, 17)
-        if rng.random() < self.rates.evening:
+        rng, rates = self.rng, self.rates
+        daytime = weekend or rng.random() < rates.office
+        if rng.random() < rates.evening and (weekend or not daytime):
             return min(rng.triangular(18, 23.9, 20), 23.9)
-        return rng.uniform(9, 18) if weekend else rng.choice((rng.uniform(6.5, 9), rng.uniform(17, 18)))
+        if not daytime:
+            return rng.choice((rng.uniform(6.5, 9), rng.uniform(17, 18)))
+        return rng.uniform(9, 12) if rng.random() < rates.morning else rng.uniform(12, 17)
 
     # What they say
 
@@ -317,7 +369,7 @@ class _Life:
         if not public and rng.random() < self.rates.calls:
             return next((network, "call") for network in shop.NETWORKS if "call" in network.private)
         fitting = [
-            (network, weight)
+            (network, weight * (4 if network.name in self.identities else 1))
             for network, weight in zip(shop.NETWORKS, self.rates.networks, strict=True)
             if self._kinds(network, public)
         ]
@@ -334,9 +386,9 @@ class _Life:
         public = rng.random() < self.rates.public
         reason = rng.choices(REASONS, self.rates.reasons)[0]
         network, kind = self._network(public=public, reason=reason)
-        feeling = rng.gauss(self.rates.tone, 0.45)
+        feeling = rng.gauss(self.rates.tone, 0.3)
         mood = 1 if feeling > 0.3 else -1 if feeling < -0.3 else 0
-        products = self._topic()
+        topic = self._topic()
         identity = self._identity(network.name)
         external_id = f"{network.name}-{rng.getrandbits(48):012x}"
         post = self._post(network.name, at) if kind == "comment" else ""
@@ -352,26 +404,34 @@ class _Life:
                 rng,
                 reason=reason,
                 mood=mood,
-                products=products,
+                topic=topic,
                 language=self.language,
+                more=self._more(),
                 letter=network.name == "email" or (not public and rng.random() < 0.4),
                 me=self.first,
             ),
             person=self.number,
             meant=reason,
-            subject=words.subject(rng, reason=reason, products=products) if network.name == "email" else "",
+            subject=words.subject(rng, reason=reason, topic=topic) if network.name == "email" else "",
             post=post,
             rating=rng.choice(words.RATINGS[reason]) if kind == "review" else None,
         )
         self.demo.interactions.append(said)
         if answered and rng.random() < ANSWERED[reason] * (ANSWERED_IN_PUBLIC if public else 1):
-            self._answer(said, products)
+            self._answer(said, topic)
 
-    def _topic(self) -> tuple[str, str]:
+    def _more(self) -> int:
+        """Sentences added for the talkative."""
+        return _about(self.rng, 6 * self.rates.wordy, most=6)
+
+    def _topic(self) -> words.Topic:
+        rng = self.rng
         first, second = self._product(self.rates.price), self._product(self.rates.price)
-        if self.bought and self.rng.random() < 0.5:
-            first = self.rng.choice(self.bought)
-        return first.short, second.short
+        if self.bought and rng.random() < 0.5:
+            first = rng.choice(self.bought)
+        plants = [row.short for row in (first, *self.bought) if row.category in shop.LIVING]
+        plant, other = rng.sample(shop.PLANTS, 2)
+        return words.Topic(first.short, second.short, plants[0] if plants else plant, other)
 
     def _post(self, network: str, at: datetime) -> str:
         """One of the newest three posts at that moment; '' before the first."""
@@ -386,7 +446,7 @@ class _Life:
             return f"{kind}:{external_id}"
         return f"dm:{identity.external_id}"
 
-    def _answer(self, said: Interaction, products: tuple[str, str]) -> None:
+    def _answer(self, said: Interaction, topic: words.Topic) -> None:
         rng = self.rng
         hours = rng.lognormvariate(0.9, 1.0)
         at = said.occurred_at + timedelta(hours=hours)
@@ -403,7 +463,7 @@ class _Life:
                 direction="outbound",
                 public=said.public,
                 occurred_at=at,
-                text=words.answer(rng, reason=said.meant, products=products, name=self.first),
+                text=words.answer(rng, reason=said.meant, topic=topic, name=self.first),
                 person=self.number,
                 meant="",
                 subject=f"Re: {said.subject}" if said.subject else "",
@@ -419,7 +479,7 @@ class _Life:
         """A product by the kind's taste, near the person's price."""
         weights = [
             self.kind.tastes[CATEGORIES.index(product.category)]
-            * math.exp(-((math.log(product.price) - price) ** 2) / (2 * 0.6**2))
+            * math.exp(-((math.log(product.price) - price) ** 2) / (2 * 0.12**2))
             for product in shop.PRODUCTS
         ]
         return self.rng.choices(shop.PRODUCTS, weights)[0]
@@ -428,10 +488,9 @@ class _Life:
         rng, rates = self.rng, self.rates
         self._identity("email")
         self.first_order = self.first_order or at
-        units = max(1, round(rng.lognormvariate(rates.units, 0.45)))
-        lines = self._lines(units)
+        lines = self._lines()
         gross = sum(line.units * line.price for line in lines)
-        cut = rng.choice((0.1, 0.15, 0.2, 0.25)) if rng.random() < rates.discount else 0.0
+        cut = round(min(0.5, max(0.0, rng.gauss(rates.discount, 0.02))), 2)
         total = round(gross * (1 - cut), 2)
         refunded = 0.0
         if rng.random() < rates.refund:
@@ -449,16 +508,15 @@ class _Life:
             )
         )
 
-    def _lines(self, units: int) -> tuple[Line, ...]:
-        rng = self.rng
-        count = min(units, rng.choices((1, 2, 3, 4), (5, 4, 2, 1))[0])
-        parts = [1 + units // count - 1 + (1 if index < units % count else 0) for index in range(count)]
+    def _lines(self) -> tuple[Line, ...]:
+        rng, rates = self.rng, self.rates
+        count = 1 + _about(rng, 5 * rates.products, most=5)
         before, chosen = list(self.bought), []
-        for part in parts:
-            again = before and rng.random() < self.rates.repeat
-            product = rng.choice(before) if again else self._product(rng.gauss(self.rates.price, 0.2))
-            if product not in [line for line, _part in chosen]:
-                chosen.append((product, part))
+        for _line in range(count):
+            again = before and rng.random() < rates.repeat
+            product = rng.choice(before) if again else self._product(rng.gauss(rates.price, 0.15))
+            if product not in [known for known, _units in chosen]:
+                chosen.append((product, max(1, round(rng.lognormvariate(rates.units, 0.2)))))
         self.bought.extend(product for product, _part in chosen if product not in self.bought)
         return tuple(
             Line(product.code, product.name, product.category, part, product.price)
@@ -470,9 +528,9 @@ class _Life:
     def _person(self) -> Person:
         rng, kind = self.rng, self.kind
         age_known = rng.random() < 0.9
-        born = min(2005, max(1936, round(rng.gauss(kind.born, 9.5))))
+        born = min(2005, max(1936, round(rng.gauss(kind.rate("born"), 8))))
         asked = self.first_order or self.now - timedelta(days=rng.uniform(1, 300))
-        willing = _around(rng, kind.consents, 6.0)
+        allowed = _some(rng, shop.PURPOSES, self.rates.consents)
         return Person(
             number=self.number,
             name=f"{self.first} {self.last}",
@@ -481,6 +539,6 @@ class _Life:
             city=rng.choice(CITIES[self.country]),
             birth_year=born if age_known else None,
             identities=tuple(self.identities.values()),
-            consents=tuple(Consent(purpose, rng.random() < willing, asked) for purpose in shop.PURPOSES),
-            tags=("click and collect",) if rng.random() < 0.06 else (),
+            consents=tuple(Consent(purpose, purpose in allowed, asked) for purpose in shop.PURPOSES),
+            tags=_some(rng, shop.TAGS, self.rates.tags),
         )

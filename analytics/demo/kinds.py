@@ -1,186 +1,121 @@
 """The five hidden kinds of customer of the demo shop.
 
-Kinds differ in rates only. Every kind uses every network, buys from every category and says every
-sort of thing; no rate is far enough from the next kind's to tell two kinds apart by itself. The
-kind is never written into an event, an order or a profile.
+Kinds differ in rates only. Each rate has two levels, and a kind is the set of rates that are high with
+it: every kind uses every network, buys from every department and says every sort of thing, and each
+rate is shared with one or two other kinds. A person's own rates are drawn around the kind's, and what
+happens is drawn from the person's, so that no single rate tells two kinds apart. The kind is never
+written into an event, an order or a profile.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 REASONS: Final = ("question", "complaint", "praise", "order", "other")
-"""What an interaction may be about, in the order of `Kind.reasons`."""
+"""What an interaction may be about."""
 
 CATEGORIES: Final = ("houseplants", "rarities", "pots", "tools", "care", "seeds", "gifts", "outlet")
 """Departments of the shop, in the order of `Kind.tastes`."""
 
+LEVELS: Final = MappingProxyType(
+    {
+        # who they are
+        "born": (1977.2, 1985.5),  # mean year of birth
+        "joined": (0.2682, 0.4868),  # mean day of arrival, 0 the first day of the year shown, 1 the last
+        "near": (0.308, 0.692),  # lives in the shop's own country
+        "consents": (0.3839, 0.6161),  # allows what the checkout asks for
+        "handles": (0.1657, 0.5943),  # gives one more handle at the checkout
+        "tags": (0.2894, 0.5306),  # joins what the shop offers
+        # when they come
+        "office": (0.44, 0.62),  # nine to five, among weekdays
+        "evening": (0.4044, 0.5956),  # after six, among what is left
+        "weekend": (0.2141, 0.4659),
+        "payday": (0.1926, 0.4374),  # keeps to the days around the turn of the month
+        "festive": (0.135, 0.385),  # keeps to November and December
+        "morning": (0.3428, 0.5572),  # before noon, in daytime
+        # how they speak
+        "public": (0.3321, 0.6179),
+        "call": (0.195, 0.445),  # phone calls, among what is private
+        "review": (0.3491, 0.5059),  # reviews, among public praise, complaint and talk
+        "question": (0.145, 0.395),
+        "complaint": (0.1449, 0.3431),
+        "praise": (0.1402, 0.3947),
+        "order": (0.1155, 0.3745),
+        "other": (0.1, 0.26),
+        "tone": (0.0107, 0.1893),  # mood from -1 to 1 beside what the reason brings
+        "wordy": (0.3823, 0.5877),  # adds a sentence, and another
+        # how they buy
+        "buys": (0.185, 0.465),  # orders, among touches
+        "price": (2.671, 3.089),  # mean logarithm of the price of one unit
+        "units": (0.374, 0.906),  # mean logarithm of the units of one product
+        "products": (0.3839, 0.6161),  # adds another product to an order, and another
+        "discount": (0.084, 0.127),  # mean part taken off an order
+        "refund": (0.2279, 0.4521),
+        "repeat": (0.2403, 0.5797),  # a line of a later order is something bought before
+    }
+)
+"""Low and high of each rate."""
+
 
 @dataclass(frozen=True)
 class Kind:
-    """Rates of one kind. A person's own rates are drawn around them, an event's from the person's."""
+    """One kind: what is high with it, the rest being low."""
 
     name: str
     share: float
     """Part of all customers."""
-    born: float
-    """Mean year of birth."""
-    joined: float
-    """Mean of the day of arrival, 0 the first day of the year shown, 1 the last."""
-    consents: float
-    """Chance to allow each of the purposes the shop asks for."""
     touches: float
     """Mean touches of a customer who comes back, above the least."""
-    buys: float
-    """Orders among touches."""
-    public: float
-    """Public among inbound interactions."""
-    calls: float
-    """Phone calls among private interactions."""
-    reviews: float
-    """Reviews among public interactions."""
-    reasons: tuple[float, float, float, float, float]
-    tone: float
-    """Mood from -1 to 1 before the reason colors it."""
-    weekend: float
-    office: float
-    """Nine to five among weekdays."""
-    evening: float
-    """After six, among what is left."""
-    price: float
-    """Mean logarithm of the price of one unit."""
-    units: float
-    """Mean logarithm of the units of an order."""
-    discount: float
-    """Chance that an order carries a discount."""
-    refund: float
-    festive: float
-    """How much likelier a touch is in November and December."""
-    repeat: float
-    """Chance that a line of a later order is something bought before."""
+    high: frozenset[str]
     tastes: tuple[float, ...]
+    """Weights of `CATEGORIES`."""
+
+    def rate(self, name: str) -> float:
+        """The kind's level of one rate."""
+        low, high = LEVELS[name]
+        return high if name in self.high else low
+
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
 
 
 KINDS: Final = (
     Kind(
         name="careful enthusiasts",
         share=0.21,
-        born=1985,
-        joined=0.22,
-        consents=0.68,
-        touches=9.6,
-        buys=0.24,
-        public=0.58,
-        calls=0.10,
-        reviews=0.34,
-        reasons=(0.40, 0.08, 0.34, 0.06, 0.12),
-        tone=0.35,
-        weekend=0.24,
-        office=0.22,
-        evening=0.66,
-        price=3.25,
-        units=0.65,
-        discount=0.14,
-        refund=0.07,
-        festive=1.0,
-        repeat=0.16,
+        touches=6.6,
+        high=_set("born consents handles evening public review question praise wordy price products discount"),
         tastes=(3, 4, 2, 2, 2, 2, 1, 1),
     ),
     Kind(
         name="gift buyers",
         share=0.20,
-        born=1982,
-        joined=0.50,
-        consents=0.30,
-        touches=8.6,
-        buys=0.40,
-        public=0.26,
-        calls=0.16,
-        reviews=0.14,
-        reasons=(0.38, 0.10, 0.14, 0.26, 0.12),
-        tone=0.10,
-        weekend=0.46,
-        office=0.30,
-        evening=0.32,
-        price=3.25,
-        units=0.55,
-        discount=0.34,
-        refund=0.32,
-        festive=3.6,
-        repeat=0.14,
+        touches=6.2,
+        high=_set("joined near tags evening weekend buys festive call question order tone price discount refund"),
         tastes=(3, 2, 3, 1, 1, 1, 4, 1),
     ),
     Kind(
         name="bargain hunters",
         share=0.19,
-        born=1993,
-        joined=0.52,
-        consents=0.66,
-        touches=9.0,
-        buys=0.30,
-        public=0.56,
-        calls=0.08,
-        reviews=0.18,
-        reasons=(0.18, 0.38, 0.10, 0.12, 0.22),
-        tone=-0.25,
-        weekend=0.44,
-        office=0.24,
-        evening=0.64,
-        price=2.55,
-        units=1.30,
-        discount=0.62,
-        refund=0.28,
-        festive=1.8,
-        repeat=0.18,
+        touches=6.6,
+        high=_set("born joined consents tags evening weekend payday festive public review complaint other units discount refund repeat"),
         tastes=(3, 1, 2, 2, 2, 2, 1, 4),
     ),
     Kind(
         name="office buyers",
-        share=0.18,
-        born=1977,
-        joined=0.30,
-        consents=0.30,
-        touches=9.2,
-        buys=0.46,
-        public=0.24,
-        calls=0.34,
-        reviews=0.16,
-        reasons=(0.16, 0.32, 0.08, 0.32, 0.12),
-        tone=-0.05,
-        weekend=0.16,
-        office=0.60,
-        evening=0.28,
-        price=2.70,
-        units=1.40,
-        discount=0.32,
-        refund=0.08,
-        festive=1.0,
-        repeat=0.46,
+        share=0.19,
+        touches=6.4,
+        high=_set("joined near handles tags office payday morning buys complaint order tone wordy units refund repeat"),
         tastes=(4, 1, 4, 2, 2, 1, 2, 1),
     ),
     Kind(
         name="quiet regulars",
-        share=0.22,
-        born=1967,
-        joined=0.20,
-        consents=0.50,
-        touches=8.8,
-        buys=0.50,
-        public=0.32,
-        calls=0.28,
-        reviews=0.36,
-        reasons=(0.16, 0.08, 0.36, 0.12, 0.28),
-        tone=0.30,
-        weekend=0.20,
-        office=0.56,
-        evening=0.30,
-        price=2.65,
-        units=0.60,
-        discount=0.14,
-        refund=0.07,
-        festive=1.0,
-        repeat=0.44,
+        share=0.21,
+        touches=6.2,
+        high=_set("near consents office weekend morning buys call review praise other tone products repeat"),
         tastes=(2, 1, 1, 2, 4, 4, 1, 2),
     ),
 )

@@ -12,8 +12,22 @@ SOURCE: Final = "juniper-shop"
 
 STAFF: Final = ("Nora", "Idris", "Paula", "Sven")
 
-PURPOSES: Final = ("newsletter", "offers", "research")
+PURPOSES: Final = ("newsletter", "offers", "events", "reminders", "research")
 """What the checkout asks permission for."""
+
+TAGS: Final = (
+    "loyalty card",
+    "click and collect",
+    "wish list",
+    "stock alerts",
+    "care club",
+    "gift list",
+    "workshop guest",
+)
+"""What the till and the shop's pages tag people with."""
+
+REGISTERED: Final = ("email", "phone", "whatsapp", "instagram", "facebook")
+"""Networks whose handle one may leave with the shop."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +159,9 @@ def _products() -> tuple[Product, ...]:
 
 
 PRODUCTS: Final = _products()
+
+LIVING: Final = ("houseplants", "rarities")
+PLANTS: Final = tuple(product.short for product in PRODUCTS if product.category in LIVING)
 
 POSTS: Final = (
     ("Repotting week: bring the plant, we bring the soil.", "image"),

@@ -1,0 +1,504 @@
+"""What personas are found by: habits derived from traits, with how much evidence stands behind each.
+
+A share of one event is 0 or 1 and says little, so every habit is shrunk towards everybody's mean by the
+evidence for it (empirical Bayes): value = mean + n / (n + s) * (own - mean), where n counts the events behind
+it and s is the noise of one event over the spread between customers, estimated from the data themselves.
+
+Habits only: how somebody buys, speaks and when. How recently somebody was here changes with the calendar and
+belongs to the journey stage; nothing here depends on the day of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Frame = pd.DataFrame
+    Column = pd.Series[float]
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+STRONGEST_PRIOR = 30.0
+"""Most events a customer's own value may be held against."""
+WEIGHTIEST = 8.0
+"""Events beyond which a customer counts no more in estimating a prior."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One habit. `more` and `less` say in words what a high and a low value mean; names are built from
+    `adjectives` and `nouns`, each (for high, for low), '' for none. `shown` formats one value."""
+
+    name: str
+    value: Callable[[Frame], Column]
+    evidence: Callable[[Frame], Column]
+    more: str
+    less: str
+    shown: str
+    needs: tuple[str, ...]
+    adjectives: tuple[str, str] = ("", "")
+    nouns: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Everybody's mean of a habit, and how many events outweigh it."""
+
+    mean: float
+    strength: float
+
+
+def _of(column: str) -> Callable[[Frame], Column]:
+    return lambda frame: frame[column]
+
+
+def _log(column: str) -> Callable[[Frame], Column]:
+    return lambda frame: _logarithm(frame[column])
+
+
+def _logarithm(values: Column) -> Column:
+    return np.log(values.where(values > 0))  # type: ignore[no-any-return]
+
+
+def _part(column: str, *, within: str, rest: bool = False) -> Callable[[Frame], Column]:
+    """A share of all as a share of a part of all: of what is public, or of what is not (`rest`)."""
+
+    def value(frame: Frame) -> Column:
+        part = 1 - frame[within] if rest else frame[within]
+        return (frame[column] / part.where(part > 1e-9)).clip(upper=1.0)
+
+    return value
+
+
+def _interactions(frame: Frame) -> Column:
+    return frame["inbound_total"].astype(float)
+
+
+def _rated(frame: Frame) -> Column:
+    return frame["inbound_total"] * frame["sentiment"].notna()
+
+
+def _public(frame: Frame) -> Column:
+    return frame["inbound_total"] * frame["public_share"].fillna(0.0)
+
+
+def _private(frame: Frame) -> Column:
+    return frame["inbound_total"] * (1 - frame["public_share"].fillna(0.0))
+
+
+def touches(frame: Frame) -> Column:
+    """Interactions and orders together."""
+    return (frame["inbound_total"] + frame["orders_total"]).astype(float)
+
+
+def _weekdays(frame: Frame) -> Column:
+    return touches(frame) * (1 - frame["weekend_share"].fillna(0.0))
+
+
+def _daytime(frame: Frame) -> Column:
+    return touches(frame) * (1 - frame["evening_share"].fillna(0.0))
+
+
+def _orders(frame: Frame) -> Column:
+    return frame["orders_total"].astype(float)
+
+
+def _later_orders(frame: Frame) -> Column:
+    return (frame["orders_total"] - 1).clip(lower=0).astype(float)
+
+
+def _always(frame: Frame) -> Column:
+    return frame["inbound_total"] * 0.0 + 1.0
+
+
+def _order_share(frame: Frame) -> Column:
+    count = touches(frame)
+    return frame["orders_total"] / count.where(count > 0)
+
+
+def _unit_price(frame: Frame) -> Column:
+    return _logarithm(frame["average_order"] / frame["units_per_order"].where(frame["units_per_order"] > 0))
+
+
+def _units_per_product(frame: Frame) -> Column:
+    return _logarithm(frame["units_per_order"] / frame["products_per_order"].fillna(1.0))
+
+
+def _since(frame: Frame) -> Column:
+    """Days from 1970 to the first touch: a date, so that it does not change with the day of the run."""
+    import pandas as pd
+
+    times = pd.to_datetime(frame["first_seen_at"], utc=True)
+    return (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86_400
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "public_share",
+        _of("public_share"),
+        _interactions,
+        "Speaks in public more than most",
+        "Speaks in private more than most",
+        "share",
+        ("public_share",),
+        adjectives=("outspoken", "discreet"),
+    ),
+    Feature(
+        "call_share",
+        _part("call_share", within="public_share", rest=True),
+        _private,
+        "Calls more than most",
+        "Writes rather than calls",
+        "share",
+        ("call_share", "public_share"),
+        nouns=("callers", ""),
+    ),
+    Feature(
+        "review_share",
+        _part("review_share", within="public_share"),
+        _public,
+        "Writes reviews more than most",
+        "Writes fewer reviews than most",
+        "share",
+        ("review_share", "public_share"),
+        nouns=("reviewers", ""),
+    ),
+    Feature(
+        "question_share",
+        _of("question_share"),
+        _interactions,
+        "Asks more than most",
+        "Asks less than most",
+        "share",
+        ("question_share",),
+        adjectives=("curious", ""),
+    ),
+    Feature(
+        "complaint_share",
+        _of("complaint_share"),
+        _interactions,
+        "Complains more than most",
+        "Complains less than most",
+        "share",
+        ("complaint_share",),
+        adjectives=("critical", ""),
+    ),
+    Feature(
+        "praise_share",
+        _of("praise_share"),
+        _interactions,
+        "Praises more than most",
+        "Praises less than most",
+        "share",
+        ("praise_share",),
+        nouns=("fans", ""),
+    ),
+    Feature(
+        "order_talk_share",
+        _of("order_talk_share"),
+        _interactions,
+        "Writes about orders more than most",
+        "Writes about orders less than most",
+        "share",
+        ("order_talk_share",),
+    ),
+    Feature(
+        "sentiment",
+        _of("sentiment"),
+        _rated,
+        "In a better mood than most",
+        "In a worse mood than most",
+        "signed",
+        ("sentiment",),
+        adjectives=("cheerful", "displeased"),
+    ),
+    Feature(
+        "message_length",
+        _log("message_length"),
+        _interactions,
+        "Writes longer messages than most",
+        "Writes shorter messages than most",
+        "characters",
+        ("message_length",),
+        adjectives=("talkative", "brief"),
+    ),
+    Feature(
+        "morning_share",
+        _part("morning_share", within="evening_share", rest=True),
+        _daytime,
+        "Comes before noon more than most",
+        "Comes after noon more than most",
+        "share",
+        ("morning_share", "evening_share"),
+        adjectives=("morning", "afternoon"),
+    ),
+    Feature(
+        "office_share",
+        _part("office_share", within="weekend_share", rest=True),
+        _weekdays,
+        "Comes in office hours more than most",
+        "Comes outside office hours more than most",
+        "share",
+        ("office_share", "weekend_share"),
+        adjectives=("office-hours", ""),
+    ),
+    Feature(
+        "evening_share",
+        _of("evening_share"),
+        touches,
+        "Comes in the evening more than most",
+        "Comes in the evening less than most",
+        "share",
+        ("evening_share",),
+        adjectives=("evening", "daytime"),
+    ),
+    Feature(
+        "weekend_share",
+        _of("weekend_share"),
+        touches,
+        "Comes at weekends more than most",
+        "Comes on weekdays more than most",
+        "share",
+        ("weekend_share",),
+        adjectives=("weekend", "weekday"),
+    ),
+    Feature(
+        "payday_share",
+        _of("payday_share"),
+        touches,
+        "Comes around the turn of the month more than most",
+        "Comes in mid-month more than most",
+        "share",
+        ("payday_share",),
+        adjectives=("payday", "mid-month"),
+    ),
+    Feature(
+        "festive_share",
+        _of("festive_share"),
+        touches,
+        "Comes in November and December more than most",
+        "Comes in November and December less than most",
+        "share",
+        ("festive_share",),
+        nouns=("holiday shoppers", ""),
+    ),
+    Feature(
+        "order_share",
+        _order_share,
+        touches,
+        "Buys more and writes less than most",
+        "Writes more and buys less than most",
+        "share",
+        ("orders_total", "inbound_total"),
+        nouns=("buyers", "conversationalists"),
+    ),
+    Feature(
+        "unit_price",
+        _unit_price,
+        _orders,
+        "Buys dearer things than most",
+        "Buys cheaper things than most",
+        "money",
+        ("average_order", "units_per_order"),
+        adjectives=("", "thrifty"),
+        nouns=("premium buyers", ""),
+    ),
+    Feature(
+        "units_per_product",
+        _units_per_product,
+        _orders,
+        "Takes more of each product than most",
+        "Takes fewer of each product than most",
+        "log",
+        ("units_per_order",),
+        nouns=("bulk buyers", "single-piece buyers"),
+    ),
+    Feature(
+        "products_per_order",
+        _log("products_per_order"),
+        _orders,
+        "Orders more different products at once than most",
+        "Orders fewer different products at once than most",
+        "log",
+        ("products_per_order",),
+        nouns=("basket fillers", "one-thing buyers"),
+    ),
+    Feature(
+        "discount_share",
+        _of("discount_share"),
+        _orders,
+        "Buys at a discount more than most",
+        "Buys at full price more than most",
+        "share",
+        ("discount_share",),
+        adjectives=("", "full-price"),
+        nouns=("bargain hunters", ""),
+    ),
+    Feature(
+        "refund_share",
+        _of("refund_share"),
+        _orders,
+        "Sends back more than most",
+        "Sends back less than most",
+        "share",
+        ("refund_share",),
+        nouns=("returners", ""),
+    ),
+    Feature(
+        "repeat_share",
+        _of("repeat_share"),
+        _later_orders,
+        "Buys the same again more than most",
+        "Buys something new more than most",
+        "share",
+        ("repeat_share",),
+        nouns=("repeat buyers", "explorers"),
+    ),
+    Feature(
+        "customer_since",
+        _since,
+        lambda frame: frame["first_seen_at"].notna().astype(float),
+        "Came later than most",
+        "Came earlier than most",
+        "date",
+        ("first_seen_at",),
+        adjectives=("new", "long-standing"),
+    ),
+    Feature(
+        "birth_year",
+        _of("birth_year"),
+        lambda frame: frame["birth_year"].notna().astype(float),
+        "Younger than most",
+        "Older than most",
+        "year",
+        ("birth_year",),
+        adjectives=("young", "older"),
+    ),
+    Feature(
+        "at_home",
+        _of("at_home"),
+        lambda frame: frame["at_home"].notna().astype(float),
+        "Lives where most customers live",
+        "Lives abroad",
+        "country",
+        ("country",),
+        adjectives=("local", "far-away"),
+    ),
+    Feature(
+        "tags",
+        _of("tags"),
+        _always,
+        "Has more tags than most",
+        "Has fewer tags than most",
+        "count",
+        ("tags",),
+    ),
+    Feature(
+        "identities",
+        _of("identities"),
+        _always,
+        "Known by more handles than most",
+        "Known by fewer handles than most",
+        "count",
+        ("identities",),
+    ),
+    Feature(
+        "consents",
+        _of("consents"),
+        _always,
+        "Allows more than most",
+        "Allows less than most",
+        "count",
+        ("consents",),
+    ),
+)
+
+BY_NAME = {feature.name: feature for feature in FEATURES}
+COLUMNS = tuple(dict.fromkeys(name for feature in FEATURES for name in feature.needs))
+"""Traits that must be in a frame; a missing one is taken for unknown."""
+
+
+def home_country(frame: Frame) -> str:
+    """The country most customers live in, '' when none is known; ties go to the first by alphabet."""
+    counts = frame["country"].replace("", None).dropna().value_counts()
+    if counts.empty:
+        return ""
+    return str(min(counts[counts == counts.max()].index))
+
+
+def measure(frame: Frame, *, home: str) -> tuple[Floats, Floats]:
+    """Every feature of every row: (own values, NaN where unknown; how many events stand behind each)."""
+    import pandas as pd
+
+    numbers = pd.DataFrame(index=frame.index)
+    for name in {*COLUMNS, "weekend_share", "evening_share", "units_per_order", "products_per_order"}:
+        column = frame[name] if name in frame else pd.Series(np.nan, index=frame.index)
+        if name == "first_seen_at":
+            numbers[name] = pd.to_datetime(column, utc=True)
+        elif name != "country":
+            numbers[name] = pd.to_numeric(column, errors="coerce").astype(float)
+    for name in ("inbound_total", "orders_total"):
+        numbers[name] = numbers[name].fillna(0.0)
+    country = frame["country"].replace("", None)
+    numbers["at_home"] = (country == home).astype(float).where(country.notna()) if home else np.nan
+    values = np.column_stack([np.asarray(feature.value(numbers), dtype=float) for feature in FEATURES])
+    evidence = np.column_stack([np.asarray(feature.evidence(numbers), dtype=float) for feature in FEATURES])
+    known = np.isfinite(values) & (evidence > 0)
+    return np.where(known, values, np.nan), np.where(known, evidence, 0.0)
+
+
+def estimate_prior(values: Floats, evidence: Floats) -> Prior:
+    """Mean and strength of one habit from the customers whose value is known.
+
+    The squared distance of a customer's value from the mean is spread + noise / n; both are found by
+    least squares that knows them to be positive, and strength is noise / spread.
+    """
+    from scipy.optimize import nnls
+
+    known = evidence > 0
+    own, count = values[known], evidence[known]
+    if not len(own):
+        return Prior(0.0, 0.0)
+    weight = np.minimum(count, WEIGHTIEST)
+    mean = float(np.average(own, weights=weight))
+    if count.max() <= 1.0:
+        return Prior(mean, 0.0)
+    root = np.sqrt(weight)
+    sides = np.column_stack([np.ones(len(own)), 1 / count]) * root[:, None]
+    (spread, noise), _residual = nnls(sides, (own - mean) ** 2 * root)
+    if spread <= 0:
+        return Prior(mean, STRONGEST_PRIOR)
+    return Prior(mean, float(min(noise / spread, STRONGEST_PRIOR)))
+
+
+def shrink(values: Floats, evidence: Floats, priors: list[Prior]) -> Floats:
+    """Values drawn to the mean by their evidence; the mean itself where nothing is known."""
+    means = np.array([prior.mean for prior in priors])
+    strengths = np.array([prior.strength for prior in priors])
+    weight = np.divide(evidence, evidence + strengths, out=np.zeros_like(evidence), where=evidence > 0)
+    return means + weight * (np.where(evidence > 0, values, means) - means)
+
+
+def show(feature: Feature, value: float) -> str:
+    """One value as a person reads it."""
+    match feature.shown:
+        case "share":
+            return f"{100 * value:.0f} %"
+        case "signed":
+            return f"{value:+.2f}"
+        case "characters":
+            return f"{np.exp(value):.0f} characters"
+        case "money" | "log":
+            return f"{np.exp(value):.1f}"
+        case "date":
+            return f"{np.datetime64(int(value), 'D')}"[:7]
+        case "year":
+            return f"{value:.0f}"
+        case _:
+            return f"{value:.1f}".removesuffix(".0")
