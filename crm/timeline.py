@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from core import timeline
 from core.timeline import Before, Entry, Filter
@@ -26,3 +29,30 @@ def fetch(customer_id: int, user: Any, before: Before | None, wanted: Filter, li
         rows = rows.filter(Q(placed_at__lt=at) | Q(placed_at=at, pk__lt=pk))
     newest = rows.order_by("-placed_at", "-pk")[:limit]
     return [Entry(row.placed_at, SOURCE, row.pk, SOURCE, TEMPLATE, row) for row in newest]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An entry as the page writes it; `opens` is set where a new local day begins above it."""
+
+    entry: Entry
+    opens: str = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.entry, name)
+
+
+def by_day(entries: Iterable[Entry], *, after: datetime | None = None) -> list[Shown]:
+    """Entries with the first of each local day marked: today, yesterday or day.
+
+    `after` is the last entry of the page before, whose day is headed already.
+    """
+    shown = []
+    today = timezone.localdate()
+    names = {today: "today", today - timedelta(days=1): "yesterday"}
+    headed = timezone.localdate(after) if after else None
+    for entry in entries:
+        day = timezone.localdate(entry.at)
+        shown.append(Shown(entry, "" if day == headed else names.get(day, "day")))
+        headed = day
+    return shown

@@ -9,10 +9,11 @@ from uuid import uuid4
 from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.files.storage import default_storage
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Max, Min, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import requires, staff
@@ -28,9 +29,15 @@ from crm.merging import CannotMerge, root_of, undo_merge
 from crm.models import Consent, Customer, MergeRecord, Stage, Tag
 from crm.services import Handle, IdentityTaken, attach_identity, create_customer, update_customer
 from crm.tagging import add_tag, remove_tag
+from crm.timeline import by_day
 
 EXPORT_LIMIT = 100_000
-TIMELINE_KINDS = {"": _("All"), "public": _("Public"), "private": _("Private"), "order": _("Orders")}
+TIMELINE_KINDS = {
+    "": gettext_lazy("All"),
+    "public": gettext_lazy("Public"),
+    "private": gettext_lazy("Private"),
+    "order": gettext_lazy("Orders"),
+}
 
 
 def _found(request: HttpRequest) -> CustomerFilter:
@@ -105,7 +112,9 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _purchases(customer: Customer) -> dict[str, Any]:
     paid = customer.orders.paid()
-    return paid.aggregate(count=Count("pk"), total=Sum("base_total"), last=Max("placed_at"))
+    return paid.aggregate(
+        count=Count("pk"), total=Sum("base_total"), first=Min("placed_at"), last=Max("placed_at")
+    )
 
 
 def _steps(customer: Customer) -> list[dict[str, Any]]:
@@ -135,11 +144,10 @@ def _timeline(request: HttpRequest, customer: Customer) -> dict[str, Any]:
         visibility=show if show in ("public", "private") else "",
         text=text,
     )
-    entries, older = timeline.page(
-        customer.pk, request.user, before=_before(request), wanted=wanted, limit=30
-    )
+    before = _before(request)
+    entries, older = timeline.page(customer.pk, request.user, before=before, wanted=wanted, limit=30)
     return {
-        "entries": entries,
+        "entries": by_day(entries, after=before.at if before else None),
         "older": _token(older),
         "show": show,
         "shows": TIMELINE_KINDS.items(),
