@@ -275,15 +275,25 @@ def _search(rows: Floats) -> list[_Try]:
 
 def _try(rows: Floats, k: int) -> _Try:
     labels, turn = _cluster(rows, k, starts=10)
+    smallest = float(np.bincount(labels, minlength=k).min() / len(rows))
+    draws = BOOTSTRAPS if smallest >= LEAST_IN_CLUSTER else 0
     chance = np.random.default_rng(SEED)
-    found = np.zeros((BOOTSTRAPS, k))
-    for index in range(BOOTSTRAPS):
+    found: list[Floats] = []
+    for index in range(draws):
         drawn = chance.integers(0, len(rows), len(rows))
         again, _ = _cluster(rows[drawn], k, starts=3, seed=SEED + index)
-        found[index] = _jaccards(labels[drawn], again, k)
+        found.append(_jaccards(labels[drawn], again, k))
+        if not _can_hold(found):
+            break
+    jaccards = np.mean(found, axis=0) if found else np.zeros(k)
     centers = np.array([rows[labels == index].mean(axis=0) for index in range(k)])
-    smallest = float(np.bincount(labels, minlength=k).min() / len(rows))
-    return _Try(k, centers, found.mean(axis=0), smallest, _separation(centers, turn))
+    return _Try(k, centers, jaccards, smallest, _separation(centers, turn))
+
+
+def _can_hold(found: list[Floats]) -> bool:
+    """Whether every cluster could still reach the bar if the draws to come were all perfect."""
+    left = BOOTSTRAPS - len(found)
+    return bool((np.sum(found, axis=0) + left >= STABLE * BOOTSTRAPS).all())
 
 
 def _jaccards(labels: Labels, again: Labels, k: int) -> Floats:
