@@ -36,7 +36,7 @@ def whole_number(name: str, default: int, least: int = 0) -> int:
 def rate(name: str, default: str) -> str:
     """Read a number of calls a second, minute, hour or day, such as 1200/min."""
     value: str = env(name, default=default)
-    if not re.fullmatch(r"[1-9][0-9]*/(s|sec|m|min|h|hour|d|day)", value):
+    if not re.fullmatch(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)", value):
         raise ImproperlyConfigured(f"{name} must be like 1200/min, not {value!r}.")
     return value
 

@@ -128,6 +128,7 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
     @extend_schema(
         summary="List a customer's identities",
+        description="Every handle, address and number of this customer, the oldest first.",
         responses={200: IdentityOut(many=True), **MERGED},
     )
     @action(detail=True, url_path="identities", filterset_class=None, sorts=BY_ID, default_sort="id")
@@ -177,7 +178,9 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
             "it is when stored, so any spelling of an address or number finds it."
         ),
     ),
-    retrieve=extend_schema(summary="Get an identity"),
+    retrieve=extend_schema(
+        summary="Get an identity", description="One handle, address or number, and whose it is today."
+    ),
 )
 class IdentityEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     """Handles, addresses and numbers, and whose they are."""
@@ -193,7 +196,13 @@ class IdentityEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
 
 @extend_schema(tags=["orders"])
-@extend_schema_view(list=extend_schema(summary="List orders"), retrieve=extend_schema(summary="Get an order"))
+@extend_schema_view(
+    list=extend_schema(
+        summary="List orders",
+        description="Newest first, with their lines; filter by shop and its own id to find one.",
+    ),
+    retrieve=extend_schema(summary="Get an order", description="One purchase with its lines."),
+)
 class OrderEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     """Purchases."""
 

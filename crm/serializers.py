@@ -96,6 +96,15 @@ class OrderOut(serializers.ModelSerializer[Order]):
 # In
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A handle",
+            {"network": "instagram", "issuer": "acme_shop", "external_id": "17841", "handle": "@eva"},
+            request_only=True,
+        )
+    ]
+)
 class IdentityIn(Input):
     """A handle, address or number to attach."""
 
@@ -117,6 +126,9 @@ def handle_of(values: dict[str, Any]) -> Handle:
     return Handle(**values)
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("A new city", {"city": "Lund", "birth_year": None}, request_only=True)]
+)
 class CustomerChanges(Input):
     """Fields of a customer; those left out stay as they are."""
 

@@ -75,7 +75,10 @@ HISTORY = OpenApiParameter(
 @extend_schema(tags=["channel accounts"])
 @extend_schema_view(
     list=extend_schema(summary="List channel accounts", description="Those of the teams you belong to."),
-    retrieve=extend_schema(summary="Get a channel account"),
+    retrieve=extend_schema(
+        summary="Get a channel account",
+        description="With its health, and how many items it received, stored, repeated and parked.",
+    ),
 )
 class ChannelAccountEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     """Connected pages, mailboxes and numbers."""
@@ -135,7 +138,10 @@ def shown_interactions(user: Any) -> QuerySet[Interaction]:
         summary="List interactions",
         description="Every touch that your teams see, newest first; outbound ones and notes too.",
     ),
-    retrieve=extend_schema(summary="Get an interaction"),
+    retrieve=extend_schema(
+        summary="Get an interaction",
+        description="With what was read in its text, its files, and how far it got if we sent it.",
+    ),
 )
 class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     """Single touches."""
@@ -194,7 +200,10 @@ def store_pushed(good: Sequence[tuple[Answer, dict[str, Any]]], *, by: User, his
 @extend_schema(tags=["conversations"])
 @extend_schema_view(
     list=extend_schema(summary="List conversations", description="Those of the teams you belong to."),
-    retrieve=extend_schema(summary="Get a conversation"),
+    retrieve=extend_schema(
+        summary="Get a conversation",
+        description="Who handles it, how long its customer waits, and until when it can be answered.",
+    ),
 )
 class ConversationEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     """What agents handle."""

@@ -258,6 +258,14 @@ def _author_of(values: dict[str, Any]) -> Author:
     return Author(**rest, facts=facts)
 
 
+CLIENT_KEY = "019aa6f2-6c1e-7d3a-9a44-0e6a5b1f2c3d"
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("A reply", {"text": "It left today.", "client_key": CLIENT_KEY}, request_only=True)
+    ]
+)
 class ReplyIn(Input):
     """An answer to a customer."""
 
@@ -270,6 +278,11 @@ class ReplyIn(Input):
     bcc = serializers.ListField(child=Text(max_length=320), required=False, max_length=50)
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("A note", {"text": "@Amy called back.", "client_key": CLIENT_KEY}, request_only=True)
+    ]
+)
 class NoteIn(Input):
     """A note that only staff read; @name calls somebody."""
 
@@ -277,6 +290,15 @@ class NoteIn(Input):
     client_key = serializers.UUIDField(help_text="The same key again is the same note.")
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Assign it", {"assignee": 7, "priority": "high"}, request_only=True),
+        OpenApiExample(
+            "Snooze it", {"status": "snoozed", "snoozed_until": "2027-01-04T09:00:00Z"}, request_only=True
+        ),
+        OpenApiExample("Resolve it", {"status": "resolved"}, request_only=True),
+    ]
+)
 class ConversationChanges(Input):
     """What to change; what is left out stays. The team goes first, then assignee, priority and status."""
 

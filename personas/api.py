@@ -100,7 +100,11 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     def get_serializer_class(self) -> Any:
         return SegmentOut if self.action == "list" else SegmentDetailOut
 
-    @extend_schema(summary="Get a segment", responses=SegmentDetailOut)
+    @extend_schema(
+        summary="Get a segment",
+        description="With its rule, also as a sentence, and how many customers it had when last counted.",
+        responses=SegmentDetailOut,
+    )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(SegmentDetailOut(self.get_object()).data)
 
@@ -143,7 +147,11 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         delete_segment(segment=self.get_object(), by=caller(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(summary="List a segment's members", responses=SegmentMemberOut(many=True))
+    @extend_schema(
+        summary="List a segment's members",
+        description="Who came last stands first. They are those of the last count (`built_version`).",
+        responses=SegmentMemberOut(many=True),
+    )
     @action(detail=True, filterset_class=None, sorts=SEGMENT_MEMBER_SORTS, default_sort="-since")
     def members(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         found = SegmentMembership.objects.filter(segment=self.get_object()).select_related("customer")
@@ -151,6 +159,7 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
     @extend_schema(
         summary="Say why a customer is in a segment, or not",
+        description="The rule condition by condition: whether it holds now, and the value it looked at.",
         parameters=[
             OpenApiParameter(
                 "customer", {"type": "integer", "minimum": 1}, required=True, description="Whose id."
@@ -193,7 +202,11 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
             raise ValidationError({"rule": [ErrorDetail(str(error), code="too_slow")]}) from error
         return Response(PreviewOut(found).data)
 
-    @extend_schema(summary="List what rules can ask", responses=FieldsOut)
+    @extend_schema(
+        summary="List what rules can ask",
+        description="Fields and events with their operators, inputs, units and choices, by group.",
+        responses=FieldsOut,
+    )
     @action(detail=False, filterset_class=None, pagination_class=None)
     def fields(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(FieldsOut(describe(fieldset("customer"))).data)
@@ -241,7 +254,11 @@ def _id(request: Request, name: str) -> int:
         description="Those of earlier models too, unless filtered; without their cards.",
         responses=PersonaOut,
     ),
-    retrieve=extend_schema(summary="Get a persona with its card", responses=PersonaCardOut),
+    retrieve=extend_schema(
+        summary="Get a persona with its card",
+        description="What people wrote about it, and what the last rebuild measured, with its base.",
+        responses=PersonaCardOut,
+    ),
 )
 class PersonaEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     """Archetypes of customers."""
@@ -278,6 +295,7 @@ class MembershipEndpoint(Endpoint):
     @extend_schema(
         operation_id="customers_memberships",
         summary="Get the persona and segments of a customer",
+        description="With confidence and reasons, and since when.",
         parameters=[OpenApiParameter("id", OpenApiTypes.INT, OpenApiParameter.PATH)],
         responses={200: MembershipsOut, **MERGED},
     )

@@ -216,6 +216,7 @@ class PreviewIn(Input):
     rule = rule_field()
 
 
+@extend_schema_serializer(examples=[OpenApiExample("As every night", {}, request_only=True)])
 class RebuildIn(Input):
     """What the rebuild should do."""
 

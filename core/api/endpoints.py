@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from core.api.refusals import LengthRequired
 from core.paging import LIMIT_PARAM, PAGE_PARAM, SORT_PARAM, KeysetPagination, Sort
 
 PAGING = frozenset({PAGE_PARAM, LIMIT_PARAM, SORT_PARAM})
@@ -40,6 +41,8 @@ class Endpoint(GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            raise LengthRequired
         if self.action is not None:
             self._refuse_unknown_parameters(request)
 

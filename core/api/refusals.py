@@ -20,3 +20,11 @@ class BodyTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "body_too_large"
     default_detail = "The body is too large."
+
+
+class LengthRequired(APIException):
+    """A body in chunks: the server hands it on as if there were none."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+    default_detail = "Send the body with its Content-Length, not in chunks."
