@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -104,12 +106,12 @@ def wait_until(true: Callable[[], bool], *, seconds: float) -> None:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    """An installation that was never started; as root its folder is one that others may enter."""
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        if folder != Path("/tmp") and folder.owner() == Path.home().owner() and os.geteuid() == 0:
-            folder.chmod(0o711)
-    made = Installation(tmp_path / "var")
+def installation() -> Iterator[Installation]:
+    """An installation that was never started, in a folder that PostgreSQL's user may enter as well."""
+    folder = Path(tempfile.mkdtemp(prefix="rapport-test-"))
+    folder.chmod(0o711)
+    made = Installation(folder / "var")
     yield made
     if made.running:
         made.end()
+    shutil.rmtree(folder)
