@@ -48,7 +48,7 @@ OPERATIONS: dict[str, list[tuple[str, str]]] = {}
 for _path, _methods in sorted(described()["paths"].items()):
     for _method in sorted(_methods):
         OPERATIONS.setdefault(_path.split("/")[3], []).append((_method.upper(), _path))
-EXAMPLES = 8
+EXAMPLES = 5
 """Of each operation and each mode. More find more: `EXAMPLES = 200` takes some twenty minutes."""
 
 
