@@ -76,12 +76,10 @@ def pages() -> dict[str, str]:
     from engagement.models import Conversation
     from personas.models import Persona, Segment
 
-    waiting = Conversation.objects.open().filter(
-        customer__orders__isnull=False, customer__persona_membership__isnull=False, is_public=False
-    )
-    told = waiting.filter(count__gte=3, last_direction="inbound")
-    conversation = told.distinct().order_by("-last_at", "pk").first()
-    known = Customer.objects.filter(merged_into=None, persona_membership__isnull=False)
+    known = Customer.objects.filter(merged_into=None, language="en", persona_membership__isnull=False)
+    waiting = Conversation.objects.open().filter(is_public=False, count__gte=3, last_direction="inbound")
+    told = waiting.filter(customer__in=known.filter(orders__isnull=False))
+    conversation = told.order_by("-last_at", "pk").first()
     customer = (
         known.annotate(handles=Count("identities", distinct=True), bought=Count("orders", distinct=True))
         .filter(bought__gte=3)
