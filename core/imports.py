@@ -6,18 +6,24 @@ that cannot be stored is listed with its number and reason, and the good rows ar
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from core.files import BadFile, Row, count_rows, rows_of
 from core.jobs import JobFailed, Progress, register_runner
 
 PAGE = 500
+DEADLOCK = "40P01"
+DEADLOCKS = 5
+"""So often a page is tried again."""
+PAUSE_SECONDS = 0.2
+"""So that whoever was let through is through."""
 MAX_REASONS = 1000
 """Reasons kept on the job; every rejected row is counted, and the first thousand are listed."""
 
@@ -71,6 +77,23 @@ def run_import(importer: Importer, progress: Progress) -> dict[str, Any]:
 
 
 def _store_page(
+    importer: Importer, progress: Progress, page: Sequence[Row], state: dict[str, Any]
+) -> dict[str, Any]:
+    """Store one page; again where PostgreSQL ended it for the sake of somebody whom it locked out.
+
+    A page may write to many accounts, so its locks cannot all be taken in one order.
+    """
+    for left in reversed(range(DEADLOCKS + 1)):
+        try:
+            return _try_page(importer, progress, page, state)
+        except OperationalError as error:
+            if not left or getattr(error.__cause__, "pgcode", "") != DEADLOCK:
+                raise
+            time.sleep(PAUSE_SECONDS)
+    raise AssertionError("the last try returns or raises")
+
+
+def _try_page(
     importer: Importer, progress: Progress, page: Sequence[Row], state: dict[str, Any]
 ) -> dict[str, Any]:
     good = [row for row in page if not row.error]
