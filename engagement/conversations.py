@@ -11,13 +11,16 @@ from uuid import UUID, uuid4
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Team, User
 from accounts.permissions import SEES_ALL_TEAMS, check
 from accounts.querysets import team_ids
+from core import sql
 from core.events import emit
+from core.models import Workspace
 from core.text import clean_text
 from crm.models import Tag
 from engagement.channels.base import Direction, Kind
@@ -197,9 +200,21 @@ def move_to_team(*, conversation: Conversation, team: Team, by: User) -> Convers
     if conversation.assignee is not None and team.pk not in team_ids(conversation.assignee):
         conversation.assignee = None
     conversation.save(update_fields=["team", "assignee"])
-    Interaction.objects.filter(conversation=conversation).update(team=team)
+    said = Interaction.objects.filter(conversation=conversation)
+    said.update(team=team)
+    _mark_days(said)
     _record(conversation, "team", by=by, teams=(before.pk,), to=team.pk, name=team.name, before=before.name)
     return conversation
+
+
+def _mark_days(said: QuerySet[Interaction]) -> None:
+    """Rollups count by team: the days of these are computed again."""
+    moments: dict[int, list[datetime]] = {}
+    for account, at in said.values_list("account_id", "occurred_at"):
+        moments.setdefault(account, []).append(at)
+    zone = Workspace.current().zone
+    for account, each in sorted(moments.items()):
+        sql.run("engagement", "mark_dirty_days", {"account": account, "moments": each, "zone": zone})
 
 
 @transaction.atomic

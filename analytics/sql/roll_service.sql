@@ -1,5 +1,6 @@
 -- First responses, by the local day on which the customer first wrote. An answer given days later changes the day of
--- the question, so the days computed are those on which conversations with a line in the given days began.
+-- the question, and a line that comes late may be an earlier first one: the days computed are those on which the
+-- conversations with a line in the given days began, or could have begun before that line was known.
 -- Reads engagement_interaction by (account, occurred_at) and engagement_conversation by key.
 WITH dirty AS (
     SELECT account_id, day, day::timestamp AT TIME ZONE %(zone)s AS begins,
@@ -8,12 +9,18 @@ WITH dirty AS (
 ), begun AS (
     SELECT d.account_id, d.day FROM dirty d
     UNION
-    SELECT c.account_id, (c.first_inbound_at AT TIME ZONE %(zone)s)::date
+    SELECT c.account_id, (w.first_at AT TIME ZONE %(zone)s)::date
     FROM dirty d
     JOIN engagement_interaction i
         ON i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
     JOIN engagement_conversation c ON c.id = i.conversation_id
-    WHERE c.first_inbound_at IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT c.first_inbound_at AS first_at
+        UNION
+        SELECT h.occurred_at FROM engagement_interaction h
+        WHERE h.conversation_id = c.id AND h.direction = 'inbound'
+    ) w
+    WHERE w.first_at IS NOT NULL
 ), gone AS (
     DELETE FROM analytics_dailyservice r USING begun b WHERE r.account_id = b.account_id AND r.day = b.day
 ), answered AS (
