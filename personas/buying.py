@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 WEEK = 7.0
 # Keeps a parameter from running away where the data cannot tell it; in units of its own size.
 PENALTY = 1e-4
+# Logarithms of r, alpha, a and b. Where nobody differs in dropping out, a and b would grow without end, which
+# changes no expectation and overflows its series.
+BOUNDS = [(-9.0, 9.0), (-9.0, 9.0), (-7.0, 5.0), (-7.0, 5.0)]
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,7 @@ class BgNbd:
             )
 
         start = np.log(np.array([0.5, max(1.0, float(np.median(history.age)) / 8), 1.0, 2.0]))
-        found = minimize(
-            loss, start, jac=True, method="L-BFGS-B", bounds=[(-9, 9)] * 4, options={"ftol": 1e-12}
-        )
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=BOUNDS, options={"ftol": 1e-12})
         if not np.isfinite(found.fun):
             raise ValueError("BG/NBD has no maximum on this data")
         r, alpha, a, b = (float(value) for value in np.exp(found.x))
@@ -84,14 +85,18 @@ class BgNbd:
     def expected(self, history: History, weeks: float) -> Floats:
         """Purchases to be expected in the next weeks.
 
-        The paper's formula after Euler's transformation of its hypergeometric function, which stays finite
-        however many purchases there were.
+        The paper's formula; where its hypergeometric series overflows (many purchases), the series after
+        Euler's transformation.
         """
         a = self.a if abs(self.a - 1) > 1e-6 else self.a + 1e-6
         x, ahead = history.repeats, weeks / (self.alpha + history.age + weeks)
-        series = hyp2f1(a + self.b - 1 - self.r, a - 1, a + self.b + x - 1, ahead)
-        bracket = 1 - (1 - ahead) ** (a - 1) * series
-        made = (a + self.b + x - 1) / (a - 1) * bracket / (1 + self._dropout(history))
+        with np.errstate(over="ignore", invalid="ignore"):
+            printed = hyp2f1(self.r + x, self.b + x, a + self.b + x - 1, ahead)
+            printed = np.exp((self.r + x) * np.log1p(-ahead)) * printed
+            turned = hyp2f1(a + self.b - 1 - self.r, a - 1, a + self.b + x - 1, ahead)
+            turned = (1 - ahead) ** (a - 1) * turned
+        left = np.where(np.isfinite(printed) & (printed > 0), printed, turned)
+        made = (a + self.b + x - 1) / (a - 1) * (1 - left) / (1 + self._dropout(history))
         return np.maximum(np.nan_to_num(made), 0.0)
 
 

@@ -22,6 +22,7 @@ LEAST_DAYS = 90
 LEAST_REPEATERS = 100
 LEAST_MESSAGES = 200
 LONGEST_HOLDOUT = 182
+LEAST_GAIN = 0.005
 
 
 def fit_buying(scope: Scope, extent: Extent) -> dict[str, ModelCard]:
@@ -45,7 +46,7 @@ def fit_buying(scope: Scope, extent: Extent) -> dict[str, ModelCard]:
             window,
             parameters={"r": model.r, "alpha": model.alpha, "a": model.a, "b": model.b},
             figures={**judged, "log_likelihood": model.log_likelihood},
-            is_used=judged["rmse"] < judged["baseline_rmse"],
+            is_used=_beats(judged["rmse"], judged["baseline_rmse"]),
             why="Purchases in a held-out time, against everybody's own rate so far (BG/NBD).",
         ),
         "spending": _card(
@@ -54,10 +55,15 @@ def fit_buying(scope: Scope, extent: Extent) -> dict[str, ModelCard]:
             window,
             parameters={"p": money.p, "q": money.q, "v": money.v},
             figures={**spent, "log_likelihood": money.log_likelihood},
-            is_used=spent["rmse"] < spent["baseline_rmse"],
+            is_used=_beats(spent["rmse"], spent["baseline_rmse"]),
             why="Mean spending in a held-out time, against everybody's own mean so far (Gamma-Gamma).",
         ),
     }
+
+
+def _beats(error: float, baseline: float) -> bool:
+    """Whether a model's error lies far enough under its baseline's to be more than chance."""
+    return error < baseline * (1 - LEAST_GAIN)
 
 
 def _judge_buying(scope: Scope, cut: date, ended: date) -> tuple[dict[str, float], dict[str, float]]:
@@ -123,7 +129,7 @@ def _fit_network(scope: Scope, window: Mapping[str, Any], cut: datetime) -> Mode
         window,
         parameters={"rates": rates.group, "strength": rates.strength},
         figures=figures,
-        is_used=figures["brier"] < figures["baseline_brier"],
+        is_used=_beats(figures["brier"], figures["baseline_brier"]),
         why="Answers within a day to our messages in a held-out time, against the rate of the network alone.",
     )
 
@@ -168,7 +174,7 @@ def _fit_hour(scope: Scope, window: Mapping[str, Any], cut: datetime) -> ModelCa
         window,
         parameters={"share": list(hours.share), "strength": hours.strength},
         figures=figures,
-        is_used=figures["bits"] < figures["baseline_bits"],
+        is_used=_beats(figures["bits"], figures["baseline_bits"]),
         why="Hours of messages and orders in a held-out time, against everybody's hours.",
     )
 
