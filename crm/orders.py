@@ -114,7 +114,10 @@ def store_orders(source: str, orders: Sequence[OrderIn], *, live: bool = True) -
 def _store(
     rows: list[dict[str, Any]], source: str, workspace: Workspace, *, live: bool
 ) -> list[dict[str, Any]]:
-    people = {(row["network"], row["issuer"], row["customer_external_id"]): row["person"] for row in rows}
+    people: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows:
+        known = people.setdefault((row["network"], row["issuer"], row["customer_external_id"]), row["person"])
+        known["name"] = known["name"] or row["person"]["name"]
     authors = json.dumps(list(people.values()))
     sql.run("crm", "store_buyers", {"authors": authors, "source": source})
     owners = {

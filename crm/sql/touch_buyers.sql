@@ -1,15 +1,20 @@
--- After orders were stored: their buyers are seen and touched, and their days are marked for the revenue rollup.
+-- After orders were stored: their buyers are seen, have reached the stage of purchase, and are touched for the
+-- nightly rebuild; their days are marked for the revenue rollup. Customers are locked in order of id.
 WITH stored AS (
-    SELECT customer_id, placed_at FROM crm_order WHERE id = ANY(%(ids)s)
+    SELECT customer_id, placed_at, status FROM crm_order WHERE id = ANY(%(ids)s)
+), bought AS (
+    SELECT customer_id AS id, max(placed_at) AS at, bool_or(status IN ('paid', 'refunded')) AS paid
+    FROM stored GROUP BY customer_id
 ), locked AS (
-    SELECT c.id, max(s.placed_at) AS at
-    FROM (SELECT id, last_seen_at FROM crm_customer WHERE id IN (SELECT customer_id FROM stored)
-          ORDER BY id FOR NO KEY UPDATE) c
-    JOIN stored s ON s.customer_id = c.id
-    WHERE c.last_seen_at IS NULL OR c.last_seen_at < s.placed_at
-    GROUP BY c.id
+    SELECT c.id FROM crm_customer c JOIN bought USING (id)
+    WHERE c.last_seen_at IS NULL OR c.last_seen_at < bought.at
+       OR (bought.paid AND c.stage IN ('awareness', 'consideration'))
+    ORDER BY c.id FOR NO KEY UPDATE OF c
 ), moved AS (
-    UPDATE crm_customer c SET last_seen_at = locked.at FROM locked WHERE c.id = locked.id
+    UPDATE crm_customer c
+    SET last_seen_at = greatest(c.last_seen_at, bought.at),
+        stage = CASE WHEN bought.paid AND c.stage IN ('awareness', 'consideration') THEN 'purchase' ELSE c.stage END
+    FROM bought JOIN locked USING (id) WHERE c.id = bought.id
 ), days AS (
     INSERT INTO crm_dirtyorderday (day, at)
     SELECT DISTINCT (placed_at AT TIME ZONE %(zone)s)::date, statement_timestamp() FROM stored ORDER BY 1
