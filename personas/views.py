@@ -133,9 +133,9 @@ def _why(request: HttpRequest, segment: Segment) -> Any:
     asked = request.GET.get("customer", "").strip()
     if not asked:
         return None
-    if not asked.isdigit():
+    if not _number(asked):
         raise BadRequest("customer must be a customer's number.")
-    return segments.explain_member(segment, int(asked))
+    return segments.explain_member(segment, _number(asked))
 
 
 @require_GET
@@ -219,7 +219,7 @@ def _save(
 @requires("segment.read")
 def segment_preview(request: HttpRequest) -> HttpResponse:
     """Whom the rule in the builder finds at this moment."""
-    segment = Segment.objects.filter(pk=request.POST.get("segment") or 0).first()
+    segment = Segment.objects.filter(pk=_number(request.POST.get("segment", ""))).first()
     rule, problems = _rule_of(request)
     found = None
     if rule is not None and not problems:
@@ -230,6 +230,11 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     sample = Customer.objects.filter(pk__in=found.sample).prefetch_related("identities") if found else []
     context = {"found": found, "problems": problems, "sample": sample, "segment": segment}
     return render(request, "personas/_preview.html", context)
+
+
+def _number(text: str) -> int:
+    """A primary key that a form sent; 0, which nothing has, for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 @require_POST
