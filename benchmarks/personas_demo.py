@@ -120,8 +120,9 @@ def _load(seed: int, size: int, shuffle: int | None) -> Any:
         chance.shuffle(demo.people)
         chance.shuffle(demo.interactions)
         chance.shuffle(demo.orders)
-        load.load_orders(demo)
     load.load_people(demo, accounts)
+    if shuffle is not None:
+        load.load_orders(demo)
     for _stored in load.load_interactions(demo, accounts):
         pass
     load.load_orders(demo)
