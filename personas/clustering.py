@@ -91,7 +91,7 @@ class FittedModel:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; `from_json` gives an equal model."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FittedModel:
@@ -111,7 +111,7 @@ def fit(frame: pd.DataFrame) -> FittedModel | NotEnoughData:
     k is the largest number of clusters that all hold still under the bootstrap and lie apart. Where none lie
     apart, customers are a continuum: the largest division that holds still is taken, and figures say so.
     """
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     chosen = frame[touches(frame) >= LEAST_TOUCHES] if len(frame) else frame
     if len(chosen) < LEAST_CUSTOMERS:
@@ -215,7 +215,7 @@ class _Scaler:
 
     def transform(self, values: Floats, evidence: Floats) -> Floats:
         cut = np.clip(shrink(values, evidence, self.priors), self.low, self.high)
-        return (cut - self.mean) / self.scale  # type: ignore[no-any-return]
+        return (cut - self.mean) / self.scale
 
 
 # Finding clusters
@@ -247,7 +247,7 @@ def _turn(rows: Floats, labels: Labels, k: int) -> Floats:
     centers = np.array([rows[labels == index].mean(axis=0) for index in range(k)])
     apart = rows - centers[labels]
     within = (1 - RIDGE) * apart.T @ apart / len(rows) + RIDGE * np.eye(rows.shape[1])
-    return np.linalg.cholesky(np.linalg.inv(within))  # type: ignore[no-any-return]
+    return np.linalg.cholesky(np.linalg.inv(within))
 
 
 @dataclass(frozen=True)
@@ -302,7 +302,7 @@ def _jaccards(labels: Labels, again: Labels, k: int) -> Floats:
     np.add.at(both, (labels, again), 1)
     either = both.sum(axis=1)[:, None] + both.sum(axis=0)[None, :] - both
     shared = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
-    return shared.max(axis=1)  # type: ignore[no-any-return]
+    return shared.max(axis=1)
 
 
 def _matched(found: _Try, centers: Floats) -> tuple[float, ...]:
@@ -327,7 +327,7 @@ def _separation(centers: Floats, turn: Floats) -> float:
 def _distances(rows: Floats, centers: Floats, turn: Floats) -> Floats:
     """Squared distances (n, k), in standard deviations within clusters."""
     turned, places = rows @ turn, centers @ turn
-    return np.maximum(  # type: ignore[no-any-return]
+    return np.maximum(
         (turned**2).sum(axis=1)[:, None] - 2 * turned @ places.T + (places**2).sum(axis=1)[None], 0.0
     )
 
@@ -466,7 +466,7 @@ def _natural(model: FittedModel, names: list[str]) -> Floats:
     """Centers in the features' own units."""
     used = [model.features.index(name) for name in names]
     centers = np.array(model.centers) * np.array(model.scale) + np.array(model.mean)
-    return centers[:, used]  # type: ignore[no-any-return]
+    return centers[:, used]
 
 
 def suggest_names(features: list[str], centers: Floats) -> tuple[str, ...]:

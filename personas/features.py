@@ -63,7 +63,7 @@ def _log(column: str) -> Callable[[Frame], Column]:
 
 
 def _logarithm(values: Column) -> Column:
-    return np.log(values.where(values > 0))  # type: ignore[no-any-return]
+    return values.where(values > 0).map(np.log, na_action="ignore")
 
 
 def _part(column: str, *, within: str, rest: bool = False) -> Callable[[Frame], Column]:

@@ -4,77 +4,108 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='DailyInteractions',
+            name="DailyInteractions",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('team_id', models.BigIntegerField()),
-                ('network', models.CharField(max_length=30)),
-                ('kind', models.CharField(max_length=8)),
-                ('direction', models.CharField(max_length=8)),
-                ('is_public', models.BooleanField()),
-                ('persona_id', models.BigIntegerField(default=0, help_text='persona on that day; 0 for none')),
-                ('n', models.PositiveIntegerField()),
-                ('sentiment_sum', models.FloatField(default=0)),
-                ('sentiment_n', models.PositiveIntegerField(default=0)),
-                ('positive_n', models.PositiveIntegerField(default=0)),
-                ('negative_n', models.PositiveIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("team_id", models.BigIntegerField()),
+                ("network", models.CharField(max_length=30)),
+                ("kind", models.CharField(max_length=8)),
+                ("direction", models.CharField(max_length=8)),
+                ("is_public", models.BooleanField()),
+                (
+                    "persona_id",
+                    models.BigIntegerField(default=0, help_text="persona on that day; 0 for none"),
+                ),
+                ("n", models.PositiveIntegerField()),
+                ("sentiment_sum", models.FloatField(default=0)),
+                ("sentiment_n", models.PositiveIntegerField(default=0)),
+                ("positive_n", models.PositiveIntegerField(default=0)),
+                ("negative_n", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='DailyPersonas',
+            name="DailyPersonas",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('persona_id', models.BigIntegerField()),
-                ('members', models.PositiveIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("persona_id", models.BigIntegerField()),
+                ("members", models.PositiveIntegerField()),
             ],
         ),
         migrations.CreateModel(
-            name='DailyRevenue',
+            name="DailyRevenue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('source', models.CharField(max_length=60)),
-                ('persona_id', models.BigIntegerField(default=0)),
-                ('orders', models.PositiveIntegerField()),
-                ('units', models.PositiveIntegerField(default=0)),
-                ('revenue', models.DecimalField(decimal_places=2, default=0, max_digits=16)),
-                ('without_rate', models.PositiveIntegerField(default=0, help_text='orders left out of revenue: no exchange rate')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("source", models.CharField(max_length=60)),
+                ("persona_id", models.BigIntegerField(default=0)),
+                ("orders", models.PositiveIntegerField()),
+                ("units", models.PositiveIntegerField(default=0)),
+                ("revenue", models.DecimalField(decimal_places=2, default=0, max_digits=16)),
+                (
+                    "without_rate",
+                    models.PositiveIntegerField(
+                        default=0, help_text="orders left out of revenue: no exchange rate"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DailyService',
+            name="DailyService",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('team_id', models.BigIntegerField()),
-                ('network', models.CharField(max_length=30)),
-                ('conversations', models.PositiveIntegerField()),
-                ('answered', models.PositiveIntegerField(default=0)),
-                ('in_time', models.PositiveIntegerField(default=0)),
-                ('seconds_sum', models.BigIntegerField(default=0)),
-                ('buckets', models.JSONField(default=list)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("team_id", models.BigIntegerField()),
+                ("network", models.CharField(max_length=30)),
+                ("conversations", models.PositiveIntegerField()),
+                ("answered", models.PositiveIntegerField(default=0)),
+                ("in_time", models.PositiveIntegerField(default=0)),
+                ("seconds_sum", models.BigIntegerField(default=0)),
+                ("buckets", models.JSONField(default=list)),
             ],
         ),
         migrations.CreateModel(
-            name='DailyTopics',
+            name="DailyTopics",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('team_id', models.BigIntegerField()),
-                ('network', models.CharField(max_length=30)),
-                ('topic', models.CharField(max_length=60)),
-                ('n', models.PositiveIntegerField()),
-                ('negative_n', models.PositiveIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("team_id", models.BigIntegerField()),
+                ("network", models.CharField(max_length=30)),
+                ("topic", models.CharField(max_length=60)),
+                ("n", models.PositiveIntegerField()),
+                ("negative_n", models.PositiveIntegerField(default=0)),
             ],
         ),
     ]

@@ -5,48 +5,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('analytics', '0001_initial'),
-        ('engagement', '0001_initial'),
+        ("analytics", "0001_initial"),
+        ("engagement", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='dailyinteractions',
-            name='account',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='engagement.channelaccount'),
+            model_name="dailyinteractions",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="engagement.channelaccount"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dailypersonas',
-            constraint=models.UniqueConstraint(fields=('day', 'persona_id'), name='analytics_dailypersonas_unique'),
+            model_name="dailypersonas",
+            constraint=models.UniqueConstraint(
+                fields=("day", "persona_id"), name="analytics_dailypersonas_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dailyrevenue',
-            constraint=models.UniqueConstraint(fields=('day', 'source', 'persona_id'), name='analytics_dailyrevenue_unique'),
+            model_name="dailyrevenue",
+            constraint=models.UniqueConstraint(
+                fields=("day", "source", "persona_id"), name="analytics_dailyrevenue_unique"
+            ),
         ),
         migrations.AddField(
-            model_name='dailyservice',
-            name='account',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='engagement.channelaccount'),
+            model_name="dailyservice",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="engagement.channelaccount"
+            ),
         ),
         migrations.AddField(
-            model_name='dailytopics',
-            name='account',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='engagement.channelaccount'),
+            model_name="dailytopics",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="engagement.channelaccount"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dailyinteractions',
-            constraint=models.UniqueConstraint(fields=('day', 'account', 'team_id', 'kind', 'direction', 'is_public', 'persona_id'), name='analytics_dailyinteractions_unique'),
+            model_name="dailyinteractions",
+            constraint=models.UniqueConstraint(
+                fields=("day", "account", "team_id", "kind", "direction", "is_public", "persona_id"),
+                name="analytics_dailyinteractions_unique",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dailyservice',
-            constraint=models.UniqueConstraint(fields=('day', 'account', 'team_id'), name='analytics_dailyservice_unique'),
+            model_name="dailyservice",
+            constraint=models.UniqueConstraint(
+                fields=("day", "account", "team_id"), name="analytics_dailyservice_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dailytopics',
-            constraint=models.UniqueConstraint(fields=('day', 'account', 'team_id', 'topic'), name='analytics_dailytopics_unique'),
+            model_name="dailytopics",
+            constraint=models.UniqueConstraint(
+                fields=("day", "account", "team_id", "topic"), name="analytics_dailytopics_unique"
+            ),
         ),
     ]

@@ -6,78 +6,101 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0001_initial'),
-        ('engagement', '0003_mentions_and_troubles'),
+        ("crm", "0001_initial"),
+        ("engagement", "0003_mentions_and_troubles"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ChatLine',
+            name="ChatLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='ChatTicket',
+            name="ChatTicket",
             fields=[
-                ('token_hash', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('origin', models.CharField(help_text='the page it was given to', max_length=300)),
-                ('expires_at', models.DateTimeField()),
+                ("token_hash", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("origin", models.CharField(help_text="the page it was given to", max_length=300)),
+                ("expires_at", models.DateTimeField()),
             ],
         ),
         migrations.AddField(
-            model_name='chatvisitor',
-            name='email',
+            model_name="chatvisitor",
+            name="email",
             field=models.CharField(blank=True, max_length=254),
         ),
         migrations.AddField(
-            model_name='chatvisitor',
-            name='identifier',
+            model_name="chatvisitor",
+            name="identifier",
             field=models.CharField(blank=True, max_length=200),
         ),
         migrations.AddField(
-            model_name='chatvisitor',
-            name='name',
+            model_name="chatvisitor",
+            name="name",
             field=models.CharField(blank=True, max_length=200),
         ),
         migrations.AddField(
-            model_name='chatvisitor',
-            name='previous_hash',
-            field=models.CharField(blank=True, help_text='the token before; valid until the new one has been used', max_length=64),
+            model_name="chatvisitor",
+            name="previous_hash",
+            field=models.CharField(
+                blank=True, help_text="the token before; valid until the new one has been used", max_length=64
+            ),
         ),
         migrations.AddField(
-            model_name='chatvisitor',
-            name='rotated_at',
+            model_name="chatvisitor",
+            name="rotated_at",
             field=models.DateTimeField(default=django.utils.timezone.now),
         ),
         migrations.AddIndex(
-            model_name='chatvisitor',
-            index=models.Index(condition=models.Q(('previous_hash', ''), _negated=True), fields=['previous_hash'], name='engagement_chatvisitor_before'),
+            model_name="chatvisitor",
+            index=models.Index(
+                condition=models.Q(("previous_hash", ""), _negated=True),
+                fields=["previous_hash"],
+                name="engagement_chatvisitor_before",
+            ),
         ),
         migrations.AddField(
-            model_name='chatline',
-            name='interaction',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='engagement.interaction'),
+            model_name="chatline",
+            name="interaction",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="engagement.interaction"
+            ),
         ),
         migrations.AddField(
-            model_name='chatline',
-            name='visitor',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='engagement.chatvisitor'),
+            model_name="chatline",
+            name="visitor",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="lines",
+                to="engagement.chatvisitor",
+            ),
         ),
         migrations.AddField(
-            model_name='chatticket',
-            name='visitor',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tickets', to='engagement.chatvisitor'),
+            model_name="chatticket",
+            name="visitor",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="tickets",
+                to="engagement.chatvisitor",
+            ),
         ),
         migrations.AddIndex(
-            model_name='chatline',
-            index=models.Index(fields=['visitor', 'id'], name='engagement_chatline_sequence'),
+            model_name="chatline",
+            index=models.Index(fields=["visitor", "id"], name="engagement_chatline_sequence"),
         ),
         migrations.AddConstraint(
-            model_name='chatline',
-            constraint=models.UniqueConstraint(fields=('visitor', 'interaction'), name='engagement_chatline_once'),
+            model_name="chatline",
+            constraint=models.UniqueConstraint(
+                fields=("visitor", "interaction"), name="engagement_chatline_once"
+            ),
         ),
     ]

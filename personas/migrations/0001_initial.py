@@ -7,259 +7,532 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('core', '0001_initial'),
-        ('crm', '0001_initial'),
+        ("core", "0001_initial"),
+        ("crm", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ModelCard',
+            name="ModelCard",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, unique=True)),
-                ('run_at', models.DateTimeField()),
-                ('window_start', models.DateField(null=True)),
-                ('window_end', models.DateField(null=True)),
-                ('customers', models.PositiveIntegerField(default=0)),
-                ('parameters', models.JSONField(default=dict)),
-                ('figures', models.JSONField(default=dict)),
-                ('is_used', models.BooleanField(default=False, help_text="it beats its baseline on this workspace's data")),
-                ('explanation', models.TextField(blank=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=40, unique=True)),
+                ("run_at", models.DateTimeField()),
+                ("window_start", models.DateField(null=True)),
+                ("window_end", models.DateField(null=True)),
+                ("customers", models.PositiveIntegerField(default=0)),
+                ("parameters", models.JSONField(default=dict)),
+                ("figures", models.JSONField(default=dict)),
+                (
+                    "is_used",
+                    models.BooleanField(
+                        default=False, help_text="it beats its baseline on this workspace's data"
+                    ),
+                ),
+                ("explanation", models.TextField(blank=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Prediction',
+            name="Prediction",
             fields=[
-                ('customer', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='prediction', serialize=False, to='crm.customer')),
-                ('active_probability', models.FloatField(help_text='chance of still being a customer, 0 to 1', null=True)),
-                ('orders_365', models.FloatField(help_text='expected orders in the next 365 days', null=True)),
-                ('value_365', models.FloatField(help_text='expected revenue in the next 365 days, workspace currency', null=True)),
-                ('best_network', models.CharField(blank=True, max_length=30)),
-                ('best_network_rate', models.FloatField(help_text='shrunken response rate, 0 to 1', null=True)),
-                ('best_hour', models.PositiveSmallIntegerField(help_text='local hour, 0 to 23', null=True)),
-                ('base', models.PositiveIntegerField(default=0, help_text='messages of ours the rate rests on')),
-                ('computed_at', models.DateTimeField()),
+                (
+                    "customer",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="prediction",
+                        serialize=False,
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "active_probability",
+                    models.FloatField(help_text="chance of still being a customer, 0 to 1", null=True),
+                ),
+                (
+                    "orders_365",
+                    models.FloatField(help_text="expected orders in the next 365 days", null=True),
+                ),
+                (
+                    "value_365",
+                    models.FloatField(
+                        help_text="expected revenue in the next 365 days, workspace currency", null=True
+                    ),
+                ),
+                ("best_network", models.CharField(blank=True, max_length=30)),
+                (
+                    "best_network_rate",
+                    models.FloatField(help_text="shrunken response rate, 0 to 1", null=True),
+                ),
+                ("best_hour", models.PositiveSmallIntegerField(help_text="local hour, 0 to 23", null=True)),
+                (
+                    "base",
+                    models.PositiveIntegerField(default=0, help_text="messages of ours the rate rests on"),
+                ),
+                ("computed_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Traits',
+            name="Traits",
             fields=[
-                ('customer', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='traits', serialize=False, to='crm.customer')),
-                ('computed_at', models.DateTimeField()),
-                ('inbound_30', models.IntegerField(default=0)),
-                ('inbound_90', models.IntegerField(default=0)),
-                ('inbound_365', models.IntegerField(default=0)),
-                ('outbound_90', models.IntegerField(default=0)),
-                ('active_days_365', models.IntegerField(default=0)),
-                ('orders_365', models.IntegerField(default=0)),
-                ('revenue_365', models.DecimalField(decimal_places=2, default=0, max_digits=14)),
-                ('sentiment_90', models.FloatField(null=True)),
-                ('first_seen_at', models.DateTimeField(null=True)),
-                ('last_seen_at', models.DateTimeField(null=True)),
-                ('first_order_at', models.DateTimeField(null=True)),
-                ('last_order_at', models.DateTimeField(null=True)),
-                ('inbound_total', models.IntegerField(default=0)),
-                ('networks', models.IntegerField(default=0)),
-                ('top_network', models.CharField(max_length=30, null=True)),
-                ('public_share', models.FloatField(null=True)),
-                ('call_share', models.FloatField(null=True)),
-                ('review_share', models.FloatField(null=True)),
-                ('question_share', models.FloatField(null=True)),
-                ('complaint_share', models.FloatField(null=True)),
-                ('praise_share', models.FloatField(null=True)),
-                ('order_talk_share', models.FloatField(null=True)),
-                ('sentiment', models.FloatField(null=True)),
-                ('office_share', models.FloatField(null=True)),
-                ('evening_share', models.FloatField(null=True)),
-                ('weekend_share', models.FloatField(null=True)),
-                ('orders_total', models.IntegerField(default=0)),
-                ('average_order', models.FloatField(null=True)),
-                ('units_per_order', models.FloatField(null=True)),
-                ('unit_price', models.FloatField(null=True)),
-                ('discount_share', models.FloatField(null=True)),
-                ('refund_share', models.FloatField(null=True)),
-                ('festive_share', models.FloatField(null=True)),
-                ('repeat_share', models.FloatField(null=True)),
-                ('categories', models.IntegerField(default=0)),
-                ('order_gap_days', models.FloatField(null=True)),
-                ('birth_year', models.PositiveSmallIntegerField(null=True)),
-                ('language', models.CharField(max_length=30, null=True)),
-                ('country', models.CharField(max_length=30, null=True)),
-                ('consents', models.IntegerField(default=0)),
+                (
+                    "customer",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="traits",
+                        serialize=False,
+                        to="crm.customer",
+                    ),
+                ),
+                ("computed_at", models.DateTimeField()),
+                ("inbound_30", models.IntegerField(default=0)),
+                ("inbound_90", models.IntegerField(default=0)),
+                ("inbound_365", models.IntegerField(default=0)),
+                ("outbound_90", models.IntegerField(default=0)),
+                ("active_days_365", models.IntegerField(default=0)),
+                ("orders_365", models.IntegerField(default=0)),
+                ("revenue_365", models.DecimalField(decimal_places=2, default=0, max_digits=14)),
+                ("sentiment_90", models.FloatField(null=True)),
+                ("first_seen_at", models.DateTimeField(null=True)),
+                ("last_seen_at", models.DateTimeField(null=True)),
+                ("first_order_at", models.DateTimeField(null=True)),
+                ("last_order_at", models.DateTimeField(null=True)),
+                ("inbound_total", models.IntegerField(default=0)),
+                ("networks", models.IntegerField(default=0)),
+                ("top_network", models.CharField(max_length=30, null=True)),
+                ("public_share", models.FloatField(null=True)),
+                ("call_share", models.FloatField(null=True)),
+                ("review_share", models.FloatField(null=True)),
+                ("question_share", models.FloatField(null=True)),
+                ("complaint_share", models.FloatField(null=True)),
+                ("praise_share", models.FloatField(null=True)),
+                ("order_talk_share", models.FloatField(null=True)),
+                ("sentiment", models.FloatField(null=True)),
+                ("office_share", models.FloatField(null=True)),
+                ("evening_share", models.FloatField(null=True)),
+                ("weekend_share", models.FloatField(null=True)),
+                ("orders_total", models.IntegerField(default=0)),
+                ("average_order", models.FloatField(null=True)),
+                ("units_per_order", models.FloatField(null=True)),
+                ("unit_price", models.FloatField(null=True)),
+                ("discount_share", models.FloatField(null=True)),
+                ("refund_share", models.FloatField(null=True)),
+                ("festive_share", models.FloatField(null=True)),
+                ("repeat_share", models.FloatField(null=True)),
+                ("categories", models.IntegerField(default=0)),
+                ("order_gap_days", models.FloatField(null=True)),
+                ("birth_year", models.PositiveSmallIntegerField(null=True)),
+                ("language", models.CharField(max_length=30, null=True)),
+                ("country", models.CharField(max_length=30, null=True)),
+                ("consents", models.IntegerField(default=0)),
             ],
             options={
-                'verbose_name_plural': 'traits',
+                "verbose_name_plural": "traits",
             },
         ),
         migrations.CreateModel(
-            name='Persona',
+            name="Persona",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('suggested_name', models.CharField(blank=True, max_length=120)),
-                ('named_by_hand', models.BooleanField(default=False)),
-                ('icon', models.CharField(default='ti-user', max_length=40)),
-                ('tone', models.PositiveSmallIntegerField(default=1)),
-                ('cluster', models.PositiveSmallIntegerField(help_text='index of its center in the current model', null=True)),
-                ('is_rule', models.BooleanField(default=False, help_text='a plain rule, used while there is not enough data')),
-                ('rank', models.PositiveSmallIntegerField(default=0)),
-                ('is_active', models.BooleanField(default=True, help_text='False: its group is gone from the current model')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('summary', models.TextField(blank=True)),
-                ('goals', models.TextField(blank=True, help_text='one a line')),
-                ('how_to_speak', models.TextField(blank=True, help_text="one a line; a line that begins with - is a don't")),
-                ('members', models.PositiveIntegerField(default=0)),
-                ('share', models.FloatField(default=0)),
-                ('reliability', models.FloatField(help_text='mean bootstrap Jaccard, 0 to 1', null=True)),
-                ('fit', models.FloatField(help_text='median confidence of its members', null=True)),
-                ('border_share', models.FloatField(help_text='share of members with confidence under one half', null=True)),
-                ('card', models.JSONField(default=dict, help_text='numbers, topics, quotes, what sets them apart')),
-                ('card_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("suggested_name", models.CharField(blank=True, max_length=120)),
+                ("named_by_hand", models.BooleanField(default=False)),
+                ("icon", models.CharField(default="ti-user", max_length=40)),
+                ("tone", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "cluster",
+                    models.PositiveSmallIntegerField(
+                        help_text="index of its center in the current model", null=True
+                    ),
+                ),
+                (
+                    "is_rule",
+                    models.BooleanField(
+                        default=False, help_text="a plain rule, used while there is not enough data"
+                    ),
+                ),
+                ("rank", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True, help_text="False: its group is gone from the current model"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("summary", models.TextField(blank=True)),
+                ("goals", models.TextField(blank=True, help_text="one a line")),
+                (
+                    "how_to_speak",
+                    models.TextField(
+                        blank=True, help_text="one a line; a line that begins with - is a don't"
+                    ),
+                ),
+                ("members", models.PositiveIntegerField(default=0)),
+                ("share", models.FloatField(default=0)),
+                ("reliability", models.FloatField(help_text="mean bootstrap Jaccard, 0 to 1", null=True)),
+                ("fit", models.FloatField(help_text="median confidence of its members", null=True)),
+                (
+                    "border_share",
+                    models.FloatField(help_text="share of members with confidence under one half", null=True),
+                ),
+                (
+                    "card",
+                    models.JSONField(default=dict, help_text="numbers, topics, quotes, what sets them apart"),
+                ),
+                ("card_at", models.DateTimeField(null=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('share__range', (0, 1))), name='personas_persona_share'), models.UniqueConstraint(condition=models.Q(('cluster__isnull', False), ('is_active', True)), fields=('cluster',), name='personas_persona_one_a_cluster')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("share__range", (0, 1))), name="personas_persona_share"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("cluster__isnull", False), ("is_active", True)),
+                        fields=("cluster",),
+                        name="personas_persona_one_a_cluster",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PersonaModel',
+            name="PersonaModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fitted_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('is_current', models.BooleanField(default=False)),
-                ('customers', models.PositiveIntegerField(help_text='how many it was fitted on')),
-                ('k', models.PositiveSmallIntegerField()),
-                ('parameters', models.JSONField(help_text='FittedModel.to_json(): features, bounds, scaler, centers')),
-                ('figures', models.JSONField(default=dict, help_text='how k was found, reliability, drift')),
-                ('drift', models.FloatField(default=0)),
-                ('reason', models.CharField(help_text='first, drift, by hand', max_length=60)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("fitted_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("is_current", models.BooleanField(default=False)),
+                ("customers", models.PositiveIntegerField(help_text="how many it was fitted on")),
+                ("k", models.PositiveSmallIntegerField()),
+                (
+                    "parameters",
+                    models.JSONField(help_text="FittedModel.to_json(): features, bounds, scaler, centers"),
+                ),
+                ("figures", models.JSONField(default=dict, help_text="how k was found, reliability, drift")),
+                ("drift", models.FloatField(default=0)),
+                ("reason", models.CharField(help_text="first, drift, by hand", max_length=60)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_current', True)), fields=('is_current',), name='personas_personamodel_one_current')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_current", True)),
+                        fields=("is_current",),
+                        name="personas_personamodel_one_current",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Segment',
+            name="Segment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('description', models.TextField(blank=True)),
-                ('rule', models.JSONField(default=dict)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('built_version', models.PositiveIntegerField(default=0)),
-                ('built_at', models.DateTimeField(blank=True, null=True)),
-                ('build_seconds', models.FloatField(blank=True, null=True)),
-                ('size', models.PositiveIntegerField(default=0)),
-                ('is_frozen', models.BooleanField(default=False, help_text='keeps its members; not rebuilt')),
-                ('error', models.TextField(blank=True, help_text='why the last build failed; the old members stay')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("description", models.TextField(blank=True)),
+                ("rule", models.JSONField(default=dict)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("built_version", models.PositiveIntegerField(default=0)),
+                ("built_at", models.DateTimeField(blank=True, null=True)),
+                ("build_seconds", models.FloatField(blank=True, null=True)),
+                ("size", models.PositiveIntegerField(default=0)),
+                ("is_frozen", models.BooleanField(default=False, help_text="keeps its members; not rebuilt")),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="why the last build failed; the old members stay"),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CustomerDay',
+            name="CustomerDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('network', models.CharField(max_length=30)),
-                ('kind', models.CharField(help_text='interaction kind, or order', max_length=8)),
-                ('direction', models.CharField(max_length=8)),
-                ('n', models.PositiveIntegerField()),
-                ('public_n', models.PositiveIntegerField(default=0)),
-                ('sentiment_sum', models.FloatField(default=0)),
-                ('sentiment_n', models.PositiveIntegerField(default=0)),
-                ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.customer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("network", models.CharField(max_length=30)),
+                ("kind", models.CharField(help_text="interaction kind, or order", max_length=8)),
+                ("direction", models.CharField(max_length=8)),
+                ("n", models.PositiveIntegerField()),
+                ("public_n", models.PositiveIntegerField(default=0)),
+                ("sentiment_sum", models.FloatField(default=0)),
+                ("sentiment_n", models.PositiveIntegerField(default=0)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.customer",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['day', 'customer'], name='personas_customerday_day')],
-                'constraints': [models.UniqueConstraint(fields=('customer', 'day', 'network', 'kind', 'direction'), name='personas_customerday_unique')],
+                "indexes": [models.Index(fields=["day", "customer"], name="personas_customerday_day")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("customer", "day", "network", "kind", "direction"),
+                        name="personas_customerday_unique",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PersonaChange',
+            name="PersonaChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('confidence', models.FloatField(null=True)),
-                ('at', models.DateTimeField()),
-                ('after', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='personas.persona')),
-                ('before', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='personas.persona')),
-                ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.customer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("confidence", models.FloatField(null=True)),
+                ("at", models.DateTimeField()),
+                (
+                    "after",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="personas.persona",
+                    ),
+                ),
+                (
+                    "before",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="personas.persona",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.customer",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['customer', '-at', '-id'], name='personas_perchange_customer'), models.Index(fields=['-at', '-id'], name='personas_perchange_at')],
+                "indexes": [
+                    models.Index(fields=["customer", "-at", "-id"], name="personas_perchange_customer"),
+                    models.Index(fields=["-at", "-id"], name="personas_perchange_at"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PersonaMembership',
+            name="PersonaMembership",
             fields=[
-                ('customer', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='persona_membership', serialize=False, to='crm.customer')),
-                ('confidence', models.FloatField()),
-                ('reasons', models.JSONField(default=list, help_text='up to three sentences')),
-                ('since', models.DateTimeField()),
-                ('persona', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='personas.persona')),
+                (
+                    "customer",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="persona_membership",
+                        serialize=False,
+                        to="crm.customer",
+                    ),
+                ),
+                ("confidence", models.FloatField()),
+                ("reasons", models.JSONField(default=list, help_text="up to three sentences")),
+                ("since", models.DateTimeField()),
+                (
+                    "persona",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="personas.persona",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['persona', '-confidence', '-customer'], name='personas_membership_persona')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('confidence__range', (0, 1))), name='personas_personamembership_confidence')],
+                "indexes": [
+                    models.Index(
+                        fields=["persona", "-confidence", "-customer"], name="personas_membership_persona"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("confidence__range", (0, 1))),
+                        name="personas_personamembership_confidence",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Rebuild',
+            name="Rebuild",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(help_text='local day of the workspace it was run for')),
-                ('is_full', models.BooleanField(default=False)),
-                ('by_hand', models.BooleanField(default=False)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('customers_changed', models.PositiveIntegerField(default=0)),
-                ('job', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='rebuild', to='core.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField(help_text="local day of the workspace it was run for")),
+                ("is_full", models.BooleanField(default=False)),
+                ("by_hand", models.BooleanField(default=False)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("customers_changed", models.PositiveIntegerField(default=0)),
+                (
+                    "job",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rebuild", to="core.job"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['-day', '-id'], name='personas_rebuild_day')],
+                "indexes": [models.Index(fields=["-day", "-id"], name="personas_rebuild_day")],
             },
         ),
         migrations.CreateModel(
-            name='SegmentChange',
+            name="SegmentChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('entered', models.BooleanField()),
-                ('version', models.PositiveIntegerField()),
-                ('at', models.DateTimeField()),
-                ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.customer')),
-                ('segment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='personas.segment')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("entered", models.BooleanField()),
+                ("version", models.PositiveIntegerField()),
+                ("at", models.DateTimeField()),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "segment",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="changes",
+                        to="personas.segment",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['customer', '-at', '-id'], name='personas_segchange_customer'), models.Index(fields=['segment', '-at', '-id'], name='personas_segchange_segment')],
+                "indexes": [
+                    models.Index(fields=["customer", "-at", "-id"], name="personas_segchange_customer"),
+                    models.Index(fields=["segment", "-at", "-id"], name="personas_segchange_segment"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SegmentMembership',
+            name="SegmentMembership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField()),
-                ('since', models.DateTimeField()),
-                ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='segment_memberships', to='crm.customer')),
-                ('segment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='personas.segment')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                ("since", models.DateTimeField()),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="segment_memberships",
+                        to="crm.customer",
+                    ),
+                ),
+                (
+                    "segment",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="personas.segment",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['customer'], name='personas_segmembership_cust'), models.Index(fields=['segment', '-since', '-id'], name='personas_segmembership_new')],
-                'constraints': [models.UniqueConstraint(fields=('segment', 'customer'), name='personas_segmentmembership_unique')],
+                "indexes": [
+                    models.Index(fields=["customer"], name="personas_segmembership_cust"),
+                    models.Index(fields=["segment", "-since", "-id"], name="personas_segmembership_new"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("segment", "customer"), name="personas_segmentmembership_unique"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SegmentSize',
+            name="SegmentSize",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('size', models.PositiveIntegerField()),
-                ('segment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sizes', to='personas.segment')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("size", models.PositiveIntegerField()),
+                (
+                    "segment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sizes",
+                        to="personas.segment",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('segment', 'day'), name='personas_segmentsize_unique')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("segment", "day"), name="personas_segmentsize_unique")
+                ],
             },
         ),
     ]

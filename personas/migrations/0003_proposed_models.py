@@ -4,15 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('personas', '0002_changed_customers'),
+        ("personas", "0002_changed_customers"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='personamodel',
-            name='taken_at',
-            field=models.DateTimeField(help_text='when it became the current one; NULL: a proposal', null=True),
+            model_name="personamodel",
+            name="taken_at",
+            field=models.DateTimeField(
+                help_text="when it became the current one; NULL: a proposal", null=True
+            ),
         ),
     ]

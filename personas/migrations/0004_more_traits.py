@@ -4,40 +4,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('personas', '0003_proposed_models'),
+        ("personas", "0003_proposed_models"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='traits',
-            name='identities',
+            model_name="traits",
+            name="identities",
             field=models.IntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='traits',
-            name='message_length',
+            model_name="traits",
+            name="message_length",
             field=models.FloatField(null=True),
         ),
         migrations.AddField(
-            model_name='traits',
-            name='morning_share',
+            model_name="traits",
+            name="morning_share",
             field=models.FloatField(null=True),
         ),
         migrations.AddField(
-            model_name='traits',
-            name='payday_share',
+            model_name="traits",
+            name="payday_share",
             field=models.FloatField(null=True),
         ),
         migrations.AddField(
-            model_name='traits',
-            name='products_per_order',
+            model_name="traits",
+            name="products_per_order",
             field=models.FloatField(null=True),
         ),
         migrations.AddField(
-            model_name='traits',
-            name='tags',
+            model_name="traits",
+            name="tags",
             field=models.IntegerField(default=0),
         ),
     ]
