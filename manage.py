@@ -20,7 +20,10 @@ def main() -> None:
     except (PermissionError, NotADirectoryError) as error:
         if not _is_in_var(error.filename):
             raise
-        sys.exit(f"Error: {error.filename} is not writable: give it to this user, or set VAR_DIR.")
+        sys.exit(
+            f"Error: {error.filename} is not writable, or not readable ({error.strerror}): "
+            "give it to this user, or set VAR_DIR."
+        )
     except OperationalError as error:
         sys.exit(f"Error: the database does not answer: {_hint(str(error).strip())}")
 

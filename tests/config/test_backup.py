@@ -16,8 +16,6 @@ from config.backup import put_back, save
 from config.processes import StartError
 from tests.live_rapport import test_database_url as address_of_test_database
 
-DATABASE = "backup_of_one_table"
-
 
 def execute(url, statement):
     with closing(psycopg2.connect(url)) as session:
@@ -35,13 +33,14 @@ def addresses(db, tmp_path, monkeypatch, settings):
         monkeypatch.delenv(name, raising=False)
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     parts = urlsplit(address_of_test_database())
+    name = f"{connection.settings_dict['NAME']}_backup"
     postgres = urlunsplit(parts._replace(path="/postgres"))
-    execute(postgres, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    execute(postgres, f"CREATE DATABASE {DATABASE}")
-    own = urlunsplit(parts._replace(path=f"/{DATABASE}"))
+    execute(postgres, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    execute(postgres, f"CREATE DATABASE {name}")
+    own = urlunsplit(parts._replace(path=f"/{name}"))
     execute(own, "CREATE TABLE shelf AS SELECT n, md5(n::text) AS word FROM generate_series(1, 5000) AS n")
     yield {"DATABASE_URL": own, "REDIS_URL": django_settings.REDIS_URL}
-    execute(postgres, f"DROP DATABASE {DATABASE} WITH (FORCE)")
+    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def rows(addresses):
