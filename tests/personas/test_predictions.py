@@ -367,14 +367,19 @@ def test_the_best_network_is_where_somebody_answers() -> None:
     chance = np.random.default_rng(8)
     likes = [("email", "instagram")[place % 2] for place in range(60)]
     people = customers("talker", 60)
-    start, number = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")), 0
-    for place, who in enumerate(people):
-        for network, account in accounts.items():
-            for turn in range(6):
-                number += 1
-                at = start + timedelta(days=9 * turn, hours=7 if likes[place] == "email" else 20)
-                answers = chance.random() < (0.9 if likes[place] == network else 0.05)
-                talk(account, who, at, number, answers=answers)
+    start = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))
+    talks = [
+        (
+            account,
+            who,
+            start + timedelta(days=9 * turn, hours=7 if likes[place] == "email" else 20),
+            bool(chance.random() < (0.9 if likes[place] == network else 0.05)),
+        )
+        for place, who in enumerate(people)
+        for network, account in accounts.items()
+        for turn in range(6)
+    ]
+    talk(talks)
     refresh()
     predict(scope())
     assert ModelCard.objects.get(name="network").is_used
@@ -387,27 +392,32 @@ def test_the_best_network_is_where_somebody_answers() -> None:
         assert abs(row.best_hour - (7 if likes[place] == "email" else 20)) <= 1
 
 
-def talk(account: ChannelAccount, who: Customer, at: datetime, number: int, *, answers: bool) -> None:
+def talk(talks: list[tuple[ChannelAccount, Customer, datetime, bool]]) -> None:
     """They write, we write twice, and within the day they answer or they do not."""
-    owner = {"customer": who, "home_customer": who}
-    conversation = Conversation.objects.create(
-        account=account, team=account.team, first_at=at, last_at=at, **owner
-    )
-    shared = {
-        "account": account,
-        "team": account.team,
-        "conversation": conversation,
-        "kind": "message",
-        "text": "x",
-    }
-    lines = [("inbound", 0), ("outbound", 10), ("outbound", 11), *([("inbound", 60)] if answers else [])]
-    Interaction.objects.bulk_create(
-        Interaction(
-            **shared, **(owner if direction == "inbound" else {}), external_id=f"{number} {minutes}",
-            direction=direction, occurred_at=at + timedelta(minutes=minutes),
+    conversations = Conversation.objects.bulk_create(
+        Conversation(
+            account=account, team=account.team, first_at=at, last_at=at, customer=who, home_customer=who
         )
-        for direction, minutes in lines
-    )  # fmt: skip
+        for account, who, at, _answers in talks
+    )
+    lines = []
+    for conversation, (account, who, at, answers) in zip(conversations, talks, strict=True):
+        said = [("inbound", 0), ("outbound", 10), ("outbound", 11), *([("inbound", 60)] if answers else [])]
+        for direction, minutes in said:
+            owner = {"customer": who, "home_customer": who} if direction == "inbound" else {}
+            line = Interaction(
+                account=account,
+                team=account.team,
+                conversation=conversation,
+                external_id=f"{conversation.pk} {minutes}",
+                kind="message",
+                direction=direction,
+                occurred_at=at + timedelta(minutes=minutes),
+                text="x",
+                **owner,
+            )
+            lines.append(line)
+    Interaction.objects.bulk_create(lines)
 
 
 @pytest.mark.django_db
