@@ -239,8 +239,13 @@ def _own_rates(rng: Random, kind: Kind) -> Rates:
 
     def told(name: str) -> float:
         """Some tell a shop much and some little, whatever their kind."""
-        return kind.rate(name) + 0.2 * openness + rng.gauss(0, 0.06)
+        return kind.rate(name) + 0.21 * openness + rng.gauss(0, 0.03)
 
+    def spent(name: str) -> float:
+        """Some spend freely and some do not, whatever their kind."""
+        return kind.rate(name) + 0.25 * freely + rng.gauss(0, 0.05)
+
+    freely = rng.gauss(0, 1)
     joined = _around(rng, kind.rate("joined"), 4.0) * 0.9
     openness = rng.gauss(0, 1)
     return Rates(
@@ -262,8 +267,8 @@ def _own_rates(rng: Random, kind: Kind) -> Rates:
         tone=rng.gauss(kind.rate("tone"), 0.2),
         wordy=around("wordy"),
         buys=around("buys"),
-        price=rng.gauss(kind.rate("price"), 0.10),
-        units=rng.gauss(kind.rate("units"), 0.12),
+        price=spent("price"),
+        units=spent("units"),
         products=_around(rng, kind.rate("products"), 1.6),
         discount=rng.gauss(kind.rate("discount"), 0.045),
         refund=around("refund"),
@@ -511,12 +516,13 @@ class _Life:
     def _lines(self) -> tuple[Line, ...]:
         rng, rates = self.rng, self.rates
         count = 1 + _about(rng, 5 * rates.products, most=5)
-        before, chosen = list(self.bought), []
+        before = list(self.bought)
+        chosen: list[tuple[shop.Product, int]] = []
         for _line in range(count):
             again = before and rng.random() < rates.repeat
             product = rng.choice(before) if again else self._product(rng.gauss(rates.price, 0.15))
             if product not in [known for known, _units in chosen]:
-                chosen.append((product, max(1, round(rng.lognormvariate(rates.units, 0.2)))))
+                chosen.append((product, max(1, round(rng.lognormvariate(rates.units, 0.18)))))
         self.bought.extend(product for product, _part in chosen if product not in self.bought)
         return tuple(
             Line(product.code, product.name, product.category, part, product.price)

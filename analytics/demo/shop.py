@@ -12,7 +12,7 @@ SOURCE: Final = "juniper-shop"
 
 STAFF: Final = ("Nora", "Idris", "Paula", "Sven")
 
-PURPOSES: Final = ("newsletter", "offers", "events", "reminders", "research")
+PURPOSES: Final = ("newsletter", "offers", "events", "reminders", "research", "calls", "birthday")
 """What the checkout asks permission for."""
 
 TAGS: Final = (
