@@ -189,10 +189,10 @@ def _rule_of(request: HttpRequest) -> tuple[dict[str, Any] | None, list[str]]:
     try:
         rule = json.loads(request.POST.get("rule", ""))
         customer_rule(rule)
-    except ValueError:
-        return None, [_("The rule did not arrive whole. Try again.")]
     except RuleInvalid as error:
         return rule, [f"{problem.path}: {problem.message}" for problem in error.errors]
+    except ValueError:
+        return None, [_("The rule did not arrive whole. Try again.")]
     return rule, []
 
 

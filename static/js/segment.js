@@ -4,7 +4,7 @@ const { fields: described, rule: start } = JSON.parse(document.getElementById("b
 const words = document.getElementById("builder-words").dataset;
 const form = document.getElementById("segment");
 const box = document.getElementById("builder");
-const found = document.getElementById("found");
+const found = document.getElementById("rule-found");
 const token = document.querySelector('meta[name="csrf-token"]').content;
 
 const fields = new Map();
