@@ -45,7 +45,7 @@ class Postgres:
 
     def __post_init__(self) -> None:
         self.user = _unprivileged_user() if os.geteuid() == 0 else None
-        self.home = _home(self.user)
+        self.home = _home(self.user, self.throwaway)
         self.data = self.home / "postgres"
         self.log = var_dir() / "log" / "postgres.log"
         self.password = secret("postgres_password", new_token)
@@ -247,7 +247,7 @@ def _may(user: pwd.struct_passwd, test: str, path: Path) -> bool:
     return asked.returncode == 0
 
 
-def _home(user: pwd.struct_passwd | None) -> Path:
+def _home(user: pwd.struct_passwd | None, throwaway: bool) -> Path:
     """Return the folder above the data: `var/`, or, where the server's user cannot enter it, one that he can.
 
     The second happens to root only, in a folder such as /root; a link in `var/` then shows the way.
@@ -257,6 +257,13 @@ def _home(user: pwd.struct_passwd | None) -> Path:
     if user is None or _may(user, "-x", home):
         return home
     link = home / "postgres-home"
+    if link.is_symlink() and not link.exists():
+        if not throwaway:
+            raise StartError(
+                f"{link} leads to {link.readlink()}, which is gone, and the data with it: put that folder back, "
+                "or remove the link and `make restore` a backup."
+            )
+        link.unlink()
     if not link.is_symlink():
         parent = Path("/var/lib/rapport")
         parent.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -107,7 +107,3 @@ def test_what_is_no_backup_is_refused(addresses, tmp_path):
 
     with pytest.raises(StartError, match="is no backup of Rapport"):
         put_back(text, addresses)
-
-
-def test_a_backup_never_holds_the_test_database(addresses):
-    assert connection.settings_dict["NAME"] not in addresses["DATABASE_URL"]
