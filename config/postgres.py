@@ -260,8 +260,8 @@ def _home(user: pwd.struct_passwd | None, throwaway: bool) -> Path:
     if link.is_symlink() and not link.exists():
         if not throwaway:
             raise StartError(
-                f"{link} leads to {link.readlink()}, which is gone, and the data with it: put that folder back, "
-                "or remove the link and `make restore` a backup."
+                f"{link} leads to {link.readlink()}, which is gone, and the data with it: "
+                "put that folder back, or remove the link and `make restore` a backup."
             )
         link.unlink()
     if not link.is_symlink():
