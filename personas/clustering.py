@@ -398,7 +398,8 @@ def _reasons(known: _Known, own: Floats, other: Floats, model: FittedModel) -> l
     """The features that draw a customer most to the own center and not to the second, in words."""
     rows = known.rows
     pull = (rows - other) ** 2 - (rows - own) ** 2
-    typical = (np.sign(rows) == np.sign(own)) & (known.evidence > 0)
+    apart = known.values - np.array([prior.mean for prior in model.priors])
+    typical = (np.sign(rows) == np.sign(own)) & (np.sign(rows) == np.sign(apart))
     score = np.where(typical, pull, -np.inf)
     best = np.argsort(-score, axis=1, kind="stable")[:, :3]
     return [

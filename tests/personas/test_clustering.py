@@ -1,0 +1,256 @@
+"""Personas found on traits alone: the demo's hidden kinds, order and ids, few customers, reasons, refits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from personas import clustering
+from personas.clustering import (
+    DRIFT_LIMIT,
+    LEAST_CUSTOMERS,
+    FittedModel,
+    NotEnoughData,
+    assign,
+    drift,
+    fit,
+    match_personas,
+    suggest_names,
+)
+from personas.features import BY_NAME, FEATURES, Prior, estimate_prior, home_country, measure, shrink, touches
+from tests.personas.trait_oracle import demo_shop
+
+
+@pytest.fixture(scope="module")
+def shop() -> pd.DataFrame:
+    return demo_shop()[1]
+
+
+@pytest.fixture(scope="module")
+def kinds() -> pd.Series:
+    return demo_shop()[2]
+
+
+@pytest.fixture(scope="module")
+def model(shop: pd.DataFrame) -> FittedModel:
+    found = fit(shop)
+    assert isinstance(found, FittedModel)
+    return found
+
+
+@pytest.fixture(scope="module")
+def assigned(shop: pd.DataFrame, model: FittedModel) -> pd.DataFrame:
+    return assign(shop, model)
+
+
+def test_five_hidden_kinds_are_found_and_their_number_with_them(
+    model: FittedModel, assigned: pd.DataFrame, kinds: pd.Series
+) -> None:
+    assert model.k == 5
+    assert min(model.reliability) >= clustering.STABLE
+    assert model.figures["is_continuum"] is False
+    assert adjusted_rand_score(kinds.loc[assigned.index], assigned["cluster"]) >= 0.8
+
+
+def test_everybody_with_a_touch_is_assigned_and_nobody_else(shop: pd.DataFrame, model: FittedModel) -> None:
+    some = shop.head(20).copy()
+    some.loc[some.index[:3], ["inbound_total", "orders_total"]] = 0
+    assert list(assign(some, model).index) == list(some.index[3:])
+
+
+def test_order_of_rows_and_ids_change_nothing(shop: pd.DataFrame, assigned: pd.DataFrame) -> None:
+    moved = shop.sample(frac=1, random_state=4)
+    ids = pd.Series(np.arange(900_000, 900_000 + len(moved)), index=moved.index)
+    found = fit(moved.set_axis(ids.to_numpy(), axis=0))
+    assert isinstance(found, FittedModel)
+    again = assign(moved.set_axis(ids.to_numpy(), axis=0), found)
+    assert (again["cluster"].loc[ids.loc[assigned.index]].to_numpy() == assigned["cluster"].to_numpy()).all()
+
+
+def test_a_model_survives_being_stored(
+    shop: pd.DataFrame, model: FittedModel, assigned: pd.DataFrame
+) -> None:
+    back = FittedModel.from_json(model.to_json())
+    assert back == model
+    pd.testing.assert_frame_equal(assign(shop, back), assigned)
+
+
+def test_a_part_is_assigned_as_the_whole(
+    shop: pd.DataFrame, model: FittedModel, assigned: pd.DataFrame
+) -> None:
+    part = assign(shop.iloc[100:140], model)
+    whole = assigned.loc[part.index]
+    assert (part["cluster"] == whole["cluster"]).all()
+    assert part["reasons"].tolist() == whole["reasons"].tolist()
+    np.testing.assert_allclose(part["confidence"], whole["confidence"], atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, LEAST_CUSTOMERS - 1])
+def test_few_customers_are_not_enough(shop: pd.DataFrame, count: int) -> None:
+    active = shop[touches(shop) >= clustering.LEAST_TOUCHES]
+    found = fit(active.head(count))
+    assert isinstance(found, NotEnoughData)
+    assert found.customers == count
+    assert str(LEAST_CUSTOMERS) in found.reason
+
+
+def test_customers_who_hardly_came_do_not_make_a_model(shop: pd.DataFrame) -> None:
+    assert isinstance(fit(shop[touches(shop) < clustering.LEAST_TOUCHES]), NotEnoughData)
+
+
+def test_nobody_is_assigned_of_nobody(shop: pd.DataFrame, model: FittedModel) -> None:
+    none = assign(shop.head(0), model)
+    assert list(none.columns) == ["cluster", "confidence", "distance", "reasons"]
+    assert len(none) == 0
+
+
+def test_a_frame_of_purchases_only_gives_a_model_or_says_why() -> None:
+    """As from a file of orders without lines, interactions, countries or years of birth."""
+    chance = np.random.default_rng(3)
+    dear = np.repeat([False, True], 150)
+    orders = chance.integers(3, 12, 300)
+    frame = pd.DataFrame(
+        {
+            "inbound_total": 0,
+            "orders_total": orders,
+            "average_order": np.where(dear, 120.0, 20.0) * chance.lognormal(0, 0.1, 300),
+            "units_per_order": np.where(dear, 1.5, 6.0) * chance.lognormal(0, 0.1, 300),
+            "weekend_share": np.clip(np.where(dear, 0.8, 0.2) + chance.normal(0, 0.08, 300), 0, 1),
+            "first_seen_at": pd.Timestamp("2026-01-01", tz="UTC"),
+            "country": None,
+            "public_share": None,
+        }
+    )
+    found = fit(frame)
+    assert isinstance(found, FittedModel)
+    assert "public_share" not in found.features
+    assert adjusted_rand_score(dear, assign(frame, found)["cluster"]) == 1.0
+
+
+def test_one_lump_is_not_called_groups() -> None:
+    chance = np.random.default_rng(8)
+    habits = ["public_share", "evening_share", "weekend_share", "discount_share", "refund_share"]
+    frame = pd.DataFrame({name: np.clip(chance.normal(0.5, 0.1, 600), 0, 1) for name in habits})
+    found = fit(frame.assign(inbound_total=40, orders_total=40, country="LU", first_seen_at=pd.NaT))
+    assert isinstance(found, NotEnoughData) or found.figures["is_continuum"]
+
+
+def test_confidence_is_lower_where_less_is_known(shop: pd.DataFrame, assigned: pd.DataFrame) -> None:
+    often = touches(shop).loc[assigned.index] >= clustering.LEAST_TOUCHES
+    assert assigned["confidence"].between(0, 1).all()
+    assert assigned["confidence"][~often].mean() + 0.05 < assigned["confidence"][often].mean()
+
+
+def test_confidence_keeps_its_word(assigned: pd.DataFrame, kinds: pd.Series) -> None:
+    """Of those placed with about nine in ten, about nine in ten are with their kind."""
+    of = kinds.loc[assigned.index]
+    right = assigned["cluster"].map(pd.crosstab(of, assigned["cluster"]).idxmax()) == of
+    assert abs(right.mean() - assigned["confidence"].mean()) < 0.06
+    assert right[assigned["confidence"] > 0.97].mean() > 0.95
+
+
+FIGURES = re.compile(r"\(([-+\d.]+) ?%?(?: of \d+| characters)?, typical ([-+\d.]+) ?%?(?: characters)?\)")
+
+
+def test_reasons_say_what_is_so(assigned: pd.DataFrame) -> None:
+    """A sentence of more stands with a figure above the typical one, a sentence of less below."""
+    more = {feature.more for feature in FEATURES}
+    told = 0
+    for sentence in assigned["reasons"].explode().dropna():
+        words, found = sentence.split(" (")[0], FIGURES.search(sentence)
+        if found is None:
+            continue
+        own, typical = (float(re.sub(r"(?<=\d)-", ".", figure)) for figure in found.groups())
+        assert own >= typical if words in more else own <= typical, sentence
+        told += 1
+    assert told > 4_000
+
+
+def test_almost_everybody_has_three_different_reasons(assigned: pd.DataFrame) -> None:
+    counts = assigned["reasons"].map(len)
+    assert (counts == 3).mean() > 0.98
+    assert assigned["reasons"].map(lambda told: len(set(told)) == len(told)).all()
+
+
+def test_personas_stay_when_a_tenth_of_new_customers_comes(
+    model: FittedModel, assigned: pd.DataFrame
+) -> None:
+    more = demo_shop(customers=2200)[1]
+    found = fit(more)
+    assert isinstance(found, FittedModel)
+    matched = match_personas(model, found)
+    assert sorted(matched.values()) == list(range(model.k))
+    again = assign(more, found)["cluster"].map(matched).loc[assigned.index]
+    assert (again == assigned["cluster"]).mean() > 0.95
+
+
+def test_a_model_continues_itself_whatever_the_order(model: FittedModel) -> None:
+    turned = replace(model, centers=model.centers[::-1])
+    assert match_personas(model, turned) == {new: model.k - 1 - new for new in range(model.k)}
+
+
+def test_a_group_that_is_new_continues_nothing(model: FittedModel) -> None:
+    far = tuple(25.0 for _value in model.centers[0])
+    grown = replace(model, centers=(*model.centers, far))
+    assert match_personas(model, grown) == {one: one for one in range(model.k)}
+
+
+def test_drift_is_none_on_the_same_customers_and_grows_when_they_change(
+    shop: pd.DataFrame, model: FittedModel
+) -> None:
+    assert drift(shop, model) < 0.01
+    changed = shop.copy()
+    changed["evening_share"] = 1.0
+    changed["public_share"] = 1.0
+    changed["complaint_share"] = 1.0
+    assert drift(changed, model) > DRIFT_LIMIT
+
+
+def test_names_differ_and_say_what_sets_apart() -> None:
+    features = ["evening_share", "discount_share", "refund_share"]
+    centers = np.array([[1.5, 2.0, 0.0], [1.4, 2.1, 0.1], [-1.5, -2.0, 0.0]])
+    names = suggest_names(features, centers)
+    assert len(set(names)) == 3
+    assert names[0] == "Evening bargain hunters"
+
+
+def test_every_model_of_the_demo_has_different_names(model: FittedModel) -> None:
+    assert len(set(model.names)) == model.k
+    assert all(name[0].isupper() for name in model.names)
+
+
+def test_a_habit_of_one_event_lies_near_the_mean() -> None:
+    values, evidence = np.array([[1.0], [1.0], [np.nan]]), np.array([[1.0], [1000.0], [0.0]])
+    shrunk = shrink(values, evidence, [Prior(0.3, 4.0)])[:, 0]
+    assert shrunk[0] == pytest.approx(0.3 + 0.7 / 5)
+    assert shrunk[1] == pytest.approx(1.0, abs=0.01)
+    assert shrunk[2] == 0.3
+
+
+def test_the_strength_of_a_prior_is_recovered() -> None:
+    """Shares drawn from a Beta(a, b) are outweighed by a + b events."""
+    chance = np.random.default_rng(2)
+    count = chance.integers(1, 12, 20_000)
+    share = chance.binomial(count, chance.beta(1.8, 4.2, len(count))) / count
+    prior = estimate_prior(share, count.astype(float))
+    assert prior.mean == pytest.approx(0.3, abs=0.01)
+    assert prior.strength == pytest.approx(6.0, rel=0.15)
+
+
+def test_unknown_habits_have_no_evidence(shop: pd.DataFrame) -> None:
+    values, evidence = measure(shop, home=home_country(shop))
+    assert np.isnan(values[evidence == 0]).all()
+    assert np.isfinite(values[evidence > 0]).all()
+
+
+def test_no_feature_names_a_network_and_each_can_be_told() -> None:
+    assert len(BY_NAME) == len(FEATURES)
+    networks = {"instagram", "facebook", "whatsapp", "telegram", "email", "twitter", "youtube", "tiktok"}
+    for feature in FEATURES:
+        words = f"{feature.name} {feature.more} {feature.less}".lower()
+        assert not any(network in words for network in networks)
