@@ -2,13 +2,14 @@
 
 The demo enters by its doors, `rebuild` computes traits and personas, and the result is compared with the
 kinds that the generator drew from. Shown beside: the best that one threshold on one trait can do for two
-kinds, and plain KMeans on standardized counts, which is told k. SIZE=small: a fifth of the customers and one
+kinds, and plain KMeans on standardized counts, which is told k. SIZE=small: half the customers and one
 seed. FIRST is the demo's own seed; SECOND was drawn after the code was final.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import datetime
 from itertools import combinations
 from random import Random
@@ -20,8 +21,8 @@ from benchmarks._figures import Figures, is_small, migrated_django, say_machine
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST, SECOND, SHUFFLE = 20_260, 771_903, 5
-FULL, SMALL = 2_000, 400
+FIRST, SECOND, SHUFFLE = 20_260, 407_993, 5
+FULL, SMALL = 2_000, 1_000
 COUNTS = ("inbound_365", "outbound_90", "active_days_365", "orders_365", "orders_total", "inbound_total")
 
 
@@ -36,9 +37,14 @@ def main() -> int:
 
 def _all(figures: Figures, size: int) -> None:
     first = _found(figures, "demo seed", FIRST, size)
-    figures.at_least("demo seed, adjusted Rand index", first["rand"], 0.8 if size == FULL else 0.6)
-    figures.at_most("demo seed, best single trait for two kinds, accuracy", first["single"], 0.75)
-    figures.at_least("demo seed, customers with under three events", first["sparse"], 0.18)
+    figures.at_least("demo seed, adjusted Rand index", first["rand"], 0.8 if size == FULL else 0.7)
+    # a threshold fits chance as well, and the more so the fewer customers there are
+    figures.at_most(
+        "demo seed, best single trait for two kinds, accuracy",
+        first["single"],
+        0.75 if size == FULL else 0.79,
+    )
+    figures.at_least("demo seed, part of the customers with under three events", first["sparse"], 0.2)
     figures.say("demo seed, plain KMeans on standardized counts, adjusted Rand index", first["plain"])
     if size == FULL:
         second = _found(figures, "second seed", SECOND, size)
@@ -77,16 +83,14 @@ def _measure(figures: Figures, name: str, seed: int, size: int, shuffle: int | N
     personas, traits = _memberships(demo), _traits(demo)
     kinds = pd.Series(demo.kinds)
     events = pd.Series(
-        [row.person for row in demo.interactions if row.direction == "inbound"]
-        + [o.person for o in demo.orders]
+        [row.person for row in demo.interactions] + [row.person for row in demo.orders]
     ).value_counts()
     counted = events.reindex(kinds.index).fillna(0)
     active = Persona.objects.filter(is_active=True)
-    ids = set(active.values_list("pk", flat=True))
     figures.say(
         f"{name}, customers, interactions, orders", f"{size}, {len(demo.interactions)}, {len(demo.orders)}"
     )
-    figures.say(f"{name}, personas found", len(ids))
+    figures.say(f"{name}, personas found", active.count())
     figures.say(f"{name}, names", ", ".join(active.order_by("pk").values_list("name", flat=True)))
     figures.say(f"{name}, seconds of the first rebuild", seconds)
     shown = kinds.loc[personas.index]
@@ -95,7 +99,7 @@ def _measure(figures: Figures, name: str, seed: int, size: int, shuffle: int | N
         f"{name}, adjusted Rand index with three events or more", _rand(kinds[often], personas[often])
     )
     if shuffle is None and seed == FIRST:
-        _add_tenth(figures, name, seed, size, ids)
+        _add_tenth(figures, name, seed, personas)
     return {
         "rand": _rand(shown, personas),
         "single": _best_single(figures, name, traits, kinds),
@@ -111,9 +115,8 @@ def _load(seed: int, size: int, shuffle: int | None) -> Any:
     from analytics.demo.generator import generate
     from core.models import Workspace
 
-    workspace = load._prepare(seed)
-    now = datetime(2026, 11, 20, 18, tzinfo=ZoneInfo(workspace.zone))
-    demo = generate(seed=seed, now=now, customers=size)
+    load._prepare(seed)
+    demo = generate(seed=seed, now=_now(), customers=size)
     accounts = load._accounts()
     if shuffle is not None:
         chance = Random(shuffle)
@@ -130,11 +133,11 @@ def _load(seed: int, size: int, shuffle: int | None) -> Any:
     return demo
 
 
-def _rebuild() -> float:
+def _rebuild(*, refit: bool = False) -> float:
     from core.jobs import run_job
     from personas.nightly import start_rebuild
 
-    job = run_job(start_rebuild(enqueue=False, full=True).pk)
+    job = run_job(start_rebuild(enqueue=False, full=True, refit=refit).pk)
     if job is None or job.state != "done":
         sys.exit(f"Error: the rebuild failed: {job.error if job else 'somebody else ran it'}")
     return job.seconds or 0.0
@@ -185,18 +188,28 @@ def _rand(one: pd.Series, other: pd.Series) -> float:
 
 
 def _best_single(figures: Figures, name: str, traits: pd.DataFrame, kinds: pd.Series) -> float:
-    """The largest balanced accuracy of one threshold on one trait, over traits and pairs of kinds."""
-    best: dict[str, float] = {}
-    for column in traits:
-        for one, other in combinations(sorted(kinds.unique()), 2):
-            rows = kinds.loc[traits.index].isin([one, other]) & traits[column].notna()
-            found = _threshold(
-                traits.loc[rows, column].to_numpy(), (kinds.loc[traits.index][rows] == one).to_numpy()
-            )
-            best[str(column)] = max(best.get(str(column), 0.0), found)
-    ranked = sorted(best.items(), key=lambda item: -item[1])[:8]
-    figures.say(f"{name}, single traits", ", ".join(f"{trait} {value:.3f}" for trait, value in ranked))
-    return ranked[0][1]
+    """The largest balanced accuracy of one threshold on one trait, over traits and pairs of kinds.
+
+    Of the customers whose trait is known, in the very sample the threshold was chosen on.
+    """
+    of = kinds.loc[traits.index]
+    found = {
+        (str(column), pair): _of_pair(traits[column], of, pair)
+        for column in traits
+        for pair in combinations(sorted(kinds.unique()), 2)
+    }
+    for pair in dict.fromkeys(pair for _column, pair in found):
+        trait, accuracy = max(
+            ((column, value) for (column, other), value in found.items() if other == pair),
+            key=lambda best: best[1],
+        )
+        figures.say(f"{name}, {pair[0]} or {pair[1]}, best single trait", f"{trait} {accuracy:.3f}")
+    return max(found.values())
+
+
+def _of_pair(values: pd.Series, kinds: pd.Series, pair: tuple[str, str]) -> float:
+    rows = kinds.isin(pair) & values.notna()
+    return _threshold(values[rows].to_numpy(), (kinds[rows] == pair[0]).to_numpy())
 
 
 def _threshold(values: Any, is_one: Any) -> float:
@@ -221,23 +234,43 @@ def _plain(traits: pd.DataFrame, kinds: pd.Series) -> float:
     return _rand(kinds.loc[traits.index], pd.Series(labels, index=traits.index))
 
 
-def _add_tenth(figures: Figures, name: str, seed: int, size: int, before: set[int]) -> None:
-    """A tenth of new customers comes in: the personas keep their ids."""
+def _add_tenth(figures: Figures, name: str, seed: int, before: pd.Series) -> None:
+    """A tenth of new customers comes in and the model is fitted anew: the personas keep their ids."""
     from analytics.demo import load
     from analytics.demo.generator import generate
     from engagement.models import ChannelAccount
     from personas.models import Persona
 
-    now = datetime(2026, 11, 20, 18, tzinfo=ZoneInfo(load.ZONE))
-    more = generate(seed=seed + 1, now=now, customers=size // 10)
+    size, active = len(before), Persona.objects.filter(is_active=True)
+    ids = set(active.values_list("pk", flat=True))
+    everybody = generate(seed=seed, now=_now(), customers=size + size // 10)
     accounts = {account.network: account for account in ChannelAccount.objects.filter(connector="demo")}
+    more = replace(
+        everybody,
+        people=[person for person in everybody.people if person.number > size],
+        interactions=[row for row in everybody.interactions if row.person > size],
+        orders=[row for row in everybody.orders if row.person > size],
+    )
     load.load_people(more, accounts)
     for _stored in load.load_interactions(more, accounts):
         pass
     load.load_orders(more)
-    _rebuild()
-    after = set(Persona.objects.filter(is_active=True).values_list("pk", flat=True))
-    figures.equal(f"{name}, persona ids kept with a tenth more customers", after == before, True)
+    _rebuild(refit=True)
+    after = _memberships(everybody)
+    figures.say(f"{name}, customers after a tenth more came", len(after))
+    figures.equal(
+        f"{name}, persona ids kept when fitted anew with them",
+        set(active.values_list("pk", flat=True)) == ids,
+        True,
+    )
+    stayed = float((after.loc[before.index] == before).mean())
+    figures.at_least(f"{name}, part of the others that kept their persona", stayed, 0.95)
+
+
+def _now() -> datetime:
+    from analytics.demo.load import ZONE
+
+    return datetime(2026, 11, 20, 18, tzinfo=ZoneInfo(ZONE))
 
 
 if __name__ == "__main__":
