@@ -240,6 +240,8 @@ def test_a_call_that_cannot_be_read_is_refused_whole(api: Caller, shop: ChannelA
     assert send(b"", content_type="text/plain")[0] in (400, 415)
     for nothing in (b"", b"null", b"5", b'"text"', b"true"):
         assert send(nothing)[0] == 400, nothing
+    chunked = api.post("interactions/", raw=b"", headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+    assert (chunked.status_code, errors(chunked)) == (411, [("length_required", None)])
     assert not Interaction.objects.exists()
 
 
