@@ -130,6 +130,11 @@ def _units_per_product(frame: Frame) -> Column:
     return _logarithm(frame["units_per_order"] / frame["products_per_order"].fillna(1.0))
 
 
+def _order_gap(frame: Frame) -> Column:
+    """Two orders of one day count as a day apart."""
+    return _logarithm(frame["order_gap_days"].clip(lower=1.0))
+
+
 def _since(frame: Frame) -> Column:
     """Days from 1970 to the first touch: a date, so that it does not change with the day of the run."""
     import pandas as pd
@@ -361,6 +366,16 @@ FEATURES: tuple[Feature, ...] = (
         nouns=("repeat buyers", "explorers"),
     ),
     Feature(
+        "order_gap",
+        _order_gap,
+        _later_orders,
+        "Lets more time pass between orders than most",
+        "Buys at shorter intervals than most",
+        "days",
+        ("order_gap_days",),
+        adjectives=("occasional", "frequent"),
+    ),
+    Feature(
         "customer_since",
         _since,
         lambda frame: frame["first_seen_at"].notna().astype(float),
@@ -494,6 +509,8 @@ def show(feature: Feature, value: float) -> str:
             return f"{value:+.2f}"
         case "characters":
             return f"{np.exp(value):.0f} characters"
+        case "days":
+            return f"{np.exp(value):.0f} days"
         case "money" | "log":
             return f"{np.exp(value):.1f}"
         case "date":

@@ -154,7 +154,9 @@ def test_confidence_keeps_its_word(assigned: pd.DataFrame, kinds: pd.Series) -> 
     assert right[assigned["confidence"] > 0.97].mean() > 0.95
 
 
-FIGURES = re.compile(r"\(([-+\d.]+) ?%?(?: of \d+| characters)?, typical ([-+\d.]+) ?%?(?: characters)?\)")
+FIGURES = re.compile(
+    r"\(([-+\d.]+) ?%?(?: of \d+| characters| days)?, typical ([-+\d.]+) ?%?(?: characters| days)?\)"
+)
 
 
 def test_reasons_say_what_is_so(assigned: pd.DataFrame) -> None:
