@@ -21,7 +21,7 @@ from benchmarks._figures import Figures, is_small, migrated_django, say_machine
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST, SECOND, SHUFFLE = 20_260, 407_993, 5
+FIRST, SECOND, SHUFFLE = 20_260, 479_263, 5
 FULL, SMALL = 2_000, 1_000
 COUNTS = ("inbound_365", "outbound_90", "active_days_365", "orders_365", "orders_total", "inbound_total")
 
