@@ -62,6 +62,8 @@ def predict(scope: Scope) -> dict[str, int]:
 
     from personas import fitting, scoring
 
+    if due:
+        _count_tables()
     if "buying" in due:
         cards |= fitting.fit_buying(scope, orders)
     if "network" in due:
@@ -70,6 +72,12 @@ def predict(scope: Scope) -> dict[str, int]:
     cards["buying"].parameters["as_of"] = as_of
     cards["buying"].save(update_fields=["parameters"])
     return {"customers": customers, "written": written, "fitted": 2 * len(due)}
+
+
+def _count_tables() -> None:
+    """Right after a first import the planner knows nothing of these tables, and joins them row by row."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE crm_customer, crm_order, engagement_interaction, personas_traits")
 
 
 def _is_due(cards: dict[str, ModelCard], names: tuple[str, str], extent: Extent, scope: Scope) -> bool:
