@@ -38,6 +38,7 @@ from accounts.models import APIKey, Invitation, Role, Team, Theme, User
 from accounts.permissions import LABELS, ROLES_BY_VERB, requires, signed_in
 from core.models import Workspace
 from core.paging import Sort, asc, desc, page_for
+from core.tables import csv_response
 
 STAFF_SORTS = {"name": Sort(asc("name"), asc("email")), "-joined": Sort(desc("created_at"))}
 KEY_SORTS = {"-created": Sort(desc("created_at"))}
@@ -419,10 +420,7 @@ def audit_export(request: HttpRequest) -> StreamingHttpResponse:
     """The same entries as a CSV file."""
     found = audit.entries(AuditFilterForm(request.GET).wanted())
     day = timezone.localdate().isoformat()
-    headers = {"Content-Disposition": f'attachment; filename="audit-{day}.csv"'}
-    return StreamingHttpResponse(
-        audit.csv_lines(found), content_type="text/csv; charset=utf-8", headers=headers
-    )
+    return csv_response(f"audit-{day}.csv", audit.CSV_HEADER, audit.csv_rows(found))
 
 
 @requires("workspace.manage")

@@ -24,9 +24,9 @@ def harmless(cell: Any) -> Any:
 
 
 def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """The lines of a CSV file."""
+    """The lines of a CSV file; the mark before them tells spreadsheets that it is UTF-8."""
     writer = csv.writer(_Echo())
-    yield writer.writerow(header)
+    yield "\ufeff" + writer.writerow(header)
     for row in rows:
         yield writer.writerow([harmless(cell) for cell in row])
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from core import sql
 from core.events import emit
 from core.models import Workspace
-from core.text import clean_text
-from crm.identities import MAX_LENGTH, BadIdentity, normalize
+from core.text import clean_text, is_far_future
+from crm.arrivals import own_identities
+from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
 from crm.models import OrderStatus
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,20 +114,15 @@ def store_orders(source: str, orders: Sequence[OrderIn], *, live: bool = True) -
 def _store(
     rows: list[dict[str, Any]], source: str, workspace: Workspace, *, live: bool
 ) -> list[dict[str, Any]]:
-    people: dict[tuple[str, str, str], dict[str, Any]] = {}
+    people: dict[IdentityKey, dict[str, Any]] = {}
     for row in rows:
-        known = people.setdefault((row["network"], row["issuer"], row["customer_external_id"]), row["person"])
+        known = people.setdefault(_buyer(row), row["person"])
         known["name"] = known["name"] or row["person"]["name"]
-    authors = json.dumps(list(people.values()))
-    sql.run("crm", "store_buyers", {"authors": authors, "source": source})
-    owners = {
-        (row["network"], row["issuer"], row["external_id"]): row
-        for row in sql.rows("crm", "lock_buyers", {"keys": authors})
-    }
+    owners = own_identities(list(people.values()), source=source)
     for row in rows:
-        owner = owners[(row["network"], row["issuer"], row["customer_external_id"])]
-        row["identity_id"], row["customer_id"] = owner["id"], owner["customer_id"]
-        row["home_customer_id"] = owner["home_customer_id"]
+        owner = owners[_buyer(row)]
+        row["identity_id"], row["customer_id"] = owner.identity_id, owner.customer_id
+        row["home_customer_id"] = owner.home_customer_id
     parameters = {
         "orders": json.dumps(rows),
         "source": source,
@@ -142,6 +137,10 @@ def _store(
     if written and live:
         emit("orders.stored", source=source, orders=sorted(ids.values())[:500])
     return written
+
+
+def _buyer(row: dict[str, Any]) -> IdentityKey:
+    return IdentityKey(row["network"], row["issuer"], row["customer_external_id"])
 
 
 def _lines(rows: Sequence[dict[str, Any]], ids: dict[str, int]) -> list[dict[str, Any]]:
@@ -213,7 +212,7 @@ def _check(order: OrderIn) -> None:
         raise BadOrder("order_id must have 1 to 120 characters")
     if order.placed_at.tzinfo is None:
         raise BadOrder("placed_at has no time zone")
-    if not EARLIEST <= order.placed_at <= timezone.now() + timedelta(days=1):
+    if order.placed_at < EARLIEST or is_far_future(order.placed_at):
         raise BadOrder(f"placed_at {order.placed_at.isoformat()} is before 1970 or in the future")
     for name, amount in (("total", order.total), ("discount", order.discount), ("refunded", order.refunded)):
         if not amount.is_finite() or not 0 <= amount <= LARGEST:

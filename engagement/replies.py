@@ -19,6 +19,7 @@ from core import sql
 from core.events import emit
 from core.models import Workspace
 from core.text import clean_text
+from crm.arrivals import own_identities
 from crm.identities import BadIdentity, normalize
 from crm.models import Identity
 from engagement.channels import connector
@@ -329,9 +330,8 @@ def _identity_for(account: ChannelAccount, to: str) -> Identity:
         "name": "",
         "verified": False,
     }
-    sql.run(APP, "store_identities", {"authors": json.dumps([author]), "source": "started"})
-    found = sql.rows(APP, "lock_identities", {"keys": json.dumps([author])})
-    return Identity.objects.get(pk=found[0]["id"])
+    (owner,) = own_identities([author], source="started").values()
+    return Identity.objects.get(pk=owner.identity_id)
 
 
 def _open_thread(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from django.core.files.base import ContentFile
 
 from core.text import clean_text
+from crm.arrivals import Owner
 from crm.identities import IdentityKey
 from engagement.channels.base import Change, File, PostRef
 from engagement.ingest.prepare import Prepared
@@ -19,9 +19,6 @@ from engagement.models import (
     PendingChange,
     Post,
 )
-
-if TYPE_CHECKING:
-    from engagement.ingest.store import Owner
 
 
 def store_posts(account: ChannelAccount, page: Sequence[Prepared]) -> dict[str, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from core.text import clean_text
+from core.text import clean_text, is_far_future
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
 from engagement.channels.base import Author, Direction, Event, File, Kind
 from engagement.models import ChannelAccount
@@ -61,7 +61,7 @@ def _check_shape(event: Event, now: datetime) -> None:
         raise Rejected(f"direction {event.direction!r} is not inbound or outbound")
     if event.occurred_at.tzinfo is None:
         raise Rejected("occurred_at has no time zone")
-    if not EARLIEST <= event.occurred_at <= now + timedelta(days=1):
+    if event.occurred_at < EARLIEST or is_far_future(event.occurred_at):
         raise Rejected(f"occurred_at {event.occurred_at.isoformat()} is before 1970 or in the future")
     if event.rating is not None and not 0 <= event.rating <= 10:
         raise Rejected("rating must be between 0 and 10")
@@ -102,7 +102,7 @@ def _remember(prepared: Prepared, account: ChannelAccount, author: Author, count
 
 
 def author_rows(prepared: Iterable[Prepared]) -> list[dict[str, Any]]:
-    """Every person of a page once, as `sql/store_identities.sql` takes them."""
+    """Every person of a page once, as `crm.arrivals.own_identities` takes them."""
     people: dict[IdentityKey, Author] = {}
     for one in prepared:
         for key, author in one.people.items():

@@ -14,6 +14,7 @@ from django.utils import timezone
 from core import sql
 from core.events import Happening, emit_many
 from core.models import Workspace
+from crm.arrivals import Owner, own_identities
 from crm.identities import IdentityKey
 from engagement.channels import connector
 from engagement.channels.base import Event
@@ -34,15 +35,6 @@ class Written:
     conversations: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Owner:
-    """An identity under lock, and the customer it belongs to at this moment."""
-
-    identity_id: int
-    customer_id: int
-    home_customer_id: int
-
-
 def known(account: ChannelAccount, external_ids: Sequence[str]) -> set[str]:
     """Those of these ids that the account holds already."""
     if not external_ids:
@@ -53,7 +45,7 @@ def known(account: ChannelAccount, external_ids: Sequence[str]) -> set[str]:
 
 def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: bool, live: bool) -> Written:
     """Insert the page and everything that follows from it, in the caller's transaction."""
-    owners = _store_people(account, page)
+    owners = own_identities(author_rows(page), source=account.connector)
     posts = extras.store_posts(account, page)
     for one in page:
         if one.event.post:
@@ -67,18 +59,6 @@ def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: 
     _touch(account, page, written, owners, changed)
     _tell(changed, written, live=live)
     return written
-
-
-def _store_people(account: ChannelAccount, page: Sequence[Prepared]) -> dict[IdentityKey, Owner]:
-    authors = author_rows(page)
-    sql.run(APP, "store_identities", {"authors": json.dumps(authors), "source": account.connector})
-    found = sql.rows(APP, "lock_identities", {"keys": json.dumps(authors)})
-    return {
-        IdentityKey(row["network"], row["issuer"], row["external_id"]): Owner(
-            row["id"], row["customer_id"], row["home_customer_id"]
-        )
-        for row in found
-    }
 
 
 def _place_in_conversations(account: ChannelAccount, page: Sequence[Prepared]) -> None:

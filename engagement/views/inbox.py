@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import Any, cast
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.permissions import can, check, requires
 from core import networks
+from core.tables import csv_response
 from engagement import about, conversations, flow, forwarding, inbox, presence, replies
 from engagement.forms import StartForm, starting_accounts
 from engagement.inbox import Asked
@@ -228,13 +227,6 @@ def _bulk_one(conversation: Conversation, action: str, request: HttpRequest) -> 
 # Taking it along
 
 
-class Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, value: str) -> str:
-        return value
-
-
 COLUMNS = (
     "id", "customer", "network", "account", "subject", "status", "priority", "assignee", "team",
     "first_at", "last_at", "first_answered_at", "due_at", "messages", "tags",
@@ -248,17 +240,10 @@ def conversation_export(request: HttpRequest) -> HttpResponseBase:
     check(request.user, "export.run")
     asked = Asked.of(request.GET)
     rows = inbox.conversations(me(request), asked).for_rows(me(request)).select_related("team")
-    lines = _csv_lines(rows.order_by("-last_at", "-pk")[:EXPORT_LIMIT])
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="conversations.csv"'
-    return response
-
-
-def _csv_lines(rows: Any) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield "\ufeff" + writer.writerow(COLUMNS)
-    for row in rows.iterator(chunk_size=1000):
-        yield writer.writerow([_safe_cell(value) for value in _cells(row)])
+    newest = rows.order_by("-last_at", "-pk")[:EXPORT_LIMIT]
+    return csv_response(
+        "conversations.csv", COLUMNS, (_cells(row) for row in newest.iterator(chunk_size=1000))
+    )
 
 
 def _cells(row: Conversation) -> list[Any]:
@@ -277,8 +262,3 @@ def _cells(row: Conversation) -> list[Any]:
         row.count,
         ", ".join(put.tag.name for put in row.conversation_tags.all()),
     ]
-
-
-def _safe_cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is quoted."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value

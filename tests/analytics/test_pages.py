@@ -71,7 +71,7 @@ def test_figures_and_rows_are_those_of_the_readers_teams(amy, world, signed_in) 
     rows = browser.get(reverse("analytics:interaction-list")).content.decode()
     assert "Hello kettle" in rows and "Hidden" not in rows
     csv = b"".join(browser.get(reverse("analytics:export", args=["volume"])).streaming_content)
-    assert csv.decode().splitlines() == ["network,interactions,interactions before", "email,1,0"]
+    assert csv.decode("utf-8-sig").splitlines() == ["network,interactions,interactions before", "email,1,0"]
     amy.teams.add(world)
     assert browser.get(reverse("analytics:overview")).context["interactions"].now == 3
 

@@ -6,7 +6,7 @@ WITH incoming AS (
     SELECT a.*
     FROM jsonb_to_recordset(%(authors)s::jsonb) AS a (
         network text, issuer text, external_id text, handle text, name text, verified boolean,
-        language text, country text, city text, zone text, birth_year smallint, seen timestamptz
+        language text, country text, city text, zone text, birth_year smallint
     )
     LEFT JOIN crm_identity i USING (network, issuer, external_id)
     WHERE i.id IS NULL
@@ -16,7 +16,7 @@ WITH incoming AS (
 ), written AS (
     INSERT INTO crm_identity (network, issuer, external_id, handle, name, verified, source, created_at,
                               home_customer_id, customer_id)
-    SELECT network, issuer, external_id, handle, name, verified, %(source)s, statement_timestamp(),
+    SELECT network, issuer, external_id, handle, name, coalesce(verified, false), %(source)s, statement_timestamp(),
            customer_id, customer_id
     FROM drawn
     ON CONFLICT (network, issuer, external_id) DO NOTHING
