@@ -29,8 +29,11 @@ WITH new AS (
     CROSS JOIN LATERAL (
         SELECT min(occurred_at) AS first_at, max(occurred_at) AS last_at,
                max(occurred_at) FILTER (WHERE direction = 'inbound') AS last_inbound_at,
-               max(occurred_at) FILTER (WHERE direction = 'outbound' AND NOT is_automatic) AS last_out
-        FROM engagement_interaction WHERE conversation_id = c.id AND direction <> 'internal'
+               max(occurred_at) FILTER (WHERE direction = 'outbound' AND NOT is_automatic AND
+                   -- what did not get through answers nobody
+                   (SELECT d.state FROM engagement_delivery d WHERE d.interaction_id = i.id ORDER BY d.id DESC LIMIT 1)
+                   IS DISTINCT FROM 'failed') AS last_out
+        FROM engagement_interaction i WHERE conversation_id = c.id AND direction <> 'internal'
     ) edge
     LEFT JOIN LATERAL (
         SELECT left(coalesce(nullif(text, ''), subject), 200) AS text, direction
@@ -68,9 +71,11 @@ WITH new AS (
            (SELECT min(occurred_at) FROM engagement_interaction
             WHERE conversation_id = s.id AND direction = 'inbound' AND NOT is_automatic
               AND occurred_at > coalesce(s.last_out, '-infinity')) AS since,
-           (SELECT min(occurred_at) FROM engagement_interaction
+           (SELECT min(occurred_at) FROM engagement_interaction i
             WHERE conversation_id = s.id AND direction = 'outbound' AND NOT is_automatic
-              AND occurred_at >= s.first_inbound_at) AS answered_at
+              AND occurred_at >= s.first_inbound_at
+              AND (SELECT d.state FROM engagement_delivery d WHERE d.interaction_id = i.id ORDER BY d.id DESC LIMIT 1)
+                  IS DISTINCT FROM 'failed') AS answered_at
     FROM state s
 )
 UPDATE engagement_conversation c

@@ -6,6 +6,7 @@ import random
 import threading
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -23,6 +24,8 @@ from engagement.models import (
     Attachment,
     Conversation,
     ConversationEvent,
+    Delivery,
+    DeliveryState,
     DirtyDay,
     Interaction,
     PendingChange,
@@ -147,6 +150,25 @@ def test_what_waits_and_until_when_follows_the_newest_answer() -> None:
     ingest(shop, [inbound("d", minute=20)])
     talk.refresh_from_db()
     assert talk.waiting_since == START + timedelta(minutes=20)
+
+
+def test_an_answer_that_did_not_get_through_answers_nobody() -> None:
+    shop = account()
+    ingest(shop, [inbound("a"), outbound("b", minute=5)])
+    talk, answer = Conversation.objects.get(), Interaction.objects.get(external_id="b")
+    Delivery.objects.create(
+        interaction=answer, account=shop, conversation=talk, client_key=uuid4(), state=DeliveryState.FAILED
+    )
+    ingest(shop, [inbound("c", minute=9)])
+    talk.refresh_from_db()
+    assert (talk.waiting_since, talk.first_answered_at) == (START, None)
+    Delivery.objects.create(
+        interaction=answer, account=shop, conversation=talk, client_key=uuid4(), state=DeliveryState.SENT
+    )
+    ingest(shop, [inbound("d", minute=10)])
+    talk.refresh_from_db()
+    assert talk.waiting_since == START + timedelta(minutes=9)
+    assert talk.first_answered_at == START + timedelta(minutes=5)
 
 
 def test_a_new_message_opens_a_resolved_conversation_and_says_so() -> None:
