@@ -34,13 +34,13 @@ class Holding:
     erase: Callable[[Sequence[int]], int] | None = None
 
 
-_holdings: dict[str, Holding] = {}
+_holdings: dict[tuple[str, str], Holding] = {}
 _demo_tables: list[type[models.Model]] = []
 
 
 def register(holding: Holding) -> None:
-    """Make a table known; apps call it when they are ready."""
-    _holdings[holding.model._meta.label] = holding
+    """Make a table known, once for each column that names a customer; apps call it when they are ready."""
+    _holdings[holding.model._meta.label, holding.customer_field] = holding
 
 
 def register_customer_data(*models_: type[models.Model]) -> None:

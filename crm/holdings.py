@@ -3,27 +3,46 @@
 from core.privacy import Holding, register_customer_data
 from core.privacy import register as hold
 from crm.models import (
+    Affiliation,
     Consent,
+    ConsentRequest,
     Customer,
+    CustomerNote,
     CustomerTag,
     CustomerTouch,
+    CustomField,
     DirtyOrderDay,
+    ErasedKey,
+    Erasure,
     ExchangeRate,
     Identity,
     MergeRecord,
     Order,
     OrderLine,
+    StageChange,
+    Suspect,
     Tag,
+    Task,
 )
 
 
 def register() -> None:
     """Register every table of this app that holds a person."""
     hold(Holding(Customer, "id", on_merge="stay"))
+    hold(Holding(Customer, "referred_by", "home_referred_by"))
+    hold(Holding(Affiliation, "person", "home_person"))
+    hold(Holding(Affiliation, "organization", "home_organization"))
     hold(Holding(Identity, "customer", "home_customer"))
     hold(Holding(Order, "customer", "home_customer", seen_field="placed_at"))
     hold(Holding(CustomerTag, "customer", "home_customer"))
     hold(Holding(Consent, "customer", "home_customer"))
+    hold(Holding(ConsentRequest, "customer", "home_customer"))
+    hold(Holding(CustomerNote, "customer", "home_customer"))
+    hold(Holding(Task, "customer", "home_customer"))
+    hold(Holding(StageChange, "customer", "home_customer"))
     hold(Holding(CustomerTouch, "customer", on_merge="recompute"))
     hold(Holding(MergeRecord, "keep", on_merge="stay"))
-    register_customer_data(OrderLine, Tag, DirtyOrderDay, ExchangeRate)
+    hold(Holding(MergeRecord, "drop", on_merge="stay"))
+    hold(Holding(Suspect, "low", on_merge="stay"))
+    hold(Holding(Suspect, "high", on_merge="stay"))
+    register_customer_data(CustomField, DirtyOrderDay, ErasedKey, Erasure, ExchangeRate, OrderLine, Tag)
