@@ -19,7 +19,10 @@ interaction.write      x x . . .
 customer.read          x x x x x
 customer.edit          x x x x .
 customer.merge         x x x . .
+customer.export        x x . . .
 customer.erase         x x . . .
+field.manage           x x . . .
+privacy.manage         x x . . .
 order.write            x x . . .
 segment.read           x x x x x
 segment.edit           x x . x .
