@@ -165,3 +165,121 @@ class Job(models.Model):
 
 
 JSON = dict[str, Any]
+
+
+class ImportState(models.TextChoices):
+    """How far an import is."""
+
+    UPLOADED = "uploaded", "Columns to be matched"
+    CHECKING = "checking", "Dry run"
+    CHECKED = "checked", "Ready to run"
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    UNDOING = "undoing", "Being undone"
+    UNDONE = "undone", "Undone"
+
+
+class ImportPreset(models.Model):
+    """How the columns of one shape of file were matched, to be offered when such a file comes again."""
+
+    name = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=60)
+    source = models.CharField(max_length=60)
+    mapping = models.JSONField(default=dict, help_text="{column of the file: what it holds}")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImportRun(models.Model):
+    """One file that came in: how it is read, what a dry run said, what became of it, and its undoing."""
+
+    name = models.CharField(max_length=200, help_text="the file's name, as uploaded")
+    path = models.CharField(max_length=300, blank=True, help_text="in the media folder; empty once deleted")
+    size = models.BigIntegerField(default=0)
+    kind = models.CharField(max_length=60)
+    source = models.CharField(max_length=60, default="import", help_text="who gave the ids in the file")
+    shape = models.JSONField(default=dict, help_text="how the file is read (`core.files.Shape`)")
+    mapping = models.JSONField(default=dict, help_text="{column of the file: what it holds}")
+    options = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=ImportState.choices, default=ImportState.UPLOADED)
+    wants_pause = models.BooleanField(default=False)
+    cursor = models.JSONField(default=dict, help_text="{row}: how many rows are behind us")
+    check_counts = models.JSONField(default=dict, help_text="what the dry run found: {outcome: rows}")
+    counts = models.JSONField(default=dict, help_text="what the run did: {outcome: rows}")
+    undo_counts = models.JSONField(default=dict)
+    samples = models.JSONField(default=dict, help_text="{outcome: [a few rows]}")
+    rejected_path = models.CharField(max_length=300, blank=True)
+    error = models.TextField(blank=True)
+    job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            # the list of imports, newest first
+            models.Index(fields=["-created_at", "-id"], name="core_importrun_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_busy(self) -> bool:
+        return self.state in (ImportState.CHECKING, ImportState.RUNNING, ImportState.UNDOING)
+
+
+class ImportedRow(models.Model):
+    """What became of one row of a file: what undoing needs, or why it was not stored."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    number = models.IntegerField()
+    outcome = models.CharField(max_length=12)
+    object_id = models.BigIntegerField(null=True, help_text="the customer or order that it became or changed")
+    reason = models.TextField(blank=True)
+    before = models.JSONField(null=True, help_text="what stood there before, and what was added")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "number"], name="core_importedrow_once"),
+        ]
+        indexes: ClassVar = [
+            # erasure: what imports keep of a customer
+            models.Index(
+                fields=["object_id"], condition=Q(object_id__isnull=False), name="core_importedrow_object"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"row {self.number}: {self.outcome}"
+
+
+class ImportKey(models.Model):
+    """Something a row of a file was known by, so that a later row of the same file is seen to be the same.
+
+    `key` and `digest` are hashes. Rows live as long as the dry run or the run that reads the file.
+    """
+
+    pk = models.CompositePrimaryKey("run_id", "key")
+    run = models.ForeignKey(
+        ImportRun, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    key = models.BigIntegerField()
+    digest = models.BigIntegerField(help_text="of the values of the row")
+    number = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.key}"
