@@ -23,10 +23,11 @@ from core.imports import importers
 from core.jobs import start_job
 from core.paging import page_for
 from core.tables import csv_response
+from crm import panels
 from crm.filters import CUSTOMER_SORTS, CustomerFilter
 from crm.forms import CustomerForm, IdentityForm, ImportForm, TagForm
 from crm.merging import CannotMerge, root_of, undo_merge
-from crm.models import Consent, Customer, MergeRecord, Stage, Tag
+from crm.models import Customer, MergeRecord, Stage, Tag
 from crm.services import Handle, IdentityTaken, attach_identity, create_customer, update_customer
 from crm.tagging import add_tag, remove_tag
 from crm.timeline import by_day
@@ -92,19 +93,10 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponsePermanentRedirect(root_of(customer).get_absolute_url())
     context = {
         "customer": customer,
-        "identities": customer.identities.order_by("id"),
         "tags": Tag.objects.filter(customer_tags__customer=customer).distinct().order_by("name"),
         "orders": _purchases(customer),
-        "consents": Consent.objects.filter(customer=customer)
-        .select_related("identity")
-        .order_by("-at", "-pk")[:20],
-        "merges": MergeRecord.objects.filter(keep=customer, undone_at=None)
-        .select_related("drop")
-        .order_by("-at"),
-        "stages": Stage.choices,
-        "steps": _steps(customer),
-        "identity_form": IdentityForm(),
         "networks": networks.known(),
+        **panels.collect(request, customer),
         **_timeline(request, customer),
     }
     return render(request, "crm/customer.html", context)
@@ -115,15 +107,6 @@ def _purchases(customer: Customer) -> dict[str, Any]:
     return paid.aggregate(
         count=Count("pk"), total=Sum("base_total"), first=Min("placed_at"), last=Max("placed_at")
     )
-
-
-def _steps(customer: Customer) -> list[dict[str, Any]]:
-    """The journey as steps: done, now, ahead."""
-    reached = [value for value, _label in Stage.choices].index(customer.stage)
-    return [
-        {"label": label, "state": "done" if at < reached else "now" if at == reached else ""}
-        for at, (_value, label) in enumerate(Stage.choices)
-    ]
 
 
 @require_GET

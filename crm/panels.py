@@ -1,0 +1,58 @@
+"""What each panel of the customer page shows, collected for the page.
+
+A panel is a function of (request, customer) that lives beside its subject and is named here; what it
+answers stands in the page's context under the panel's name, and `crm/_customer_<name>.html` renders it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from django.http import HttpRequest
+
+from crm.models import Consent, Customer, MergeRecord, Stage
+
+Panel = Callable[[HttpRequest, Customer], Any]
+
+
+def identities(request: HttpRequest, customer: Customer) -> Any:
+    """Handles, addresses and numbers, the oldest first."""
+    return list(customer.identities.order_by("id"))
+
+
+def merges(request: HttpRequest, customer: Customer) -> Any:
+    """Merges that can be taken back, the newest first."""
+    return MergeRecord.objects.filter(keep=customer, undone_at=None).select_related("drop").order_by("-at")
+
+
+def consents(request: HttpRequest, customer: Customer) -> Any:
+    """What they allowed and refused, the newest first."""
+    found = Consent.objects.filter(customer=customer).select_related("identity")
+    return found.order_by("-at", "-pk")[:20]
+
+
+def journey(request: HttpRequest, customer: Customer) -> Any:
+    """The journey as steps: done, now, ahead."""
+    reached = [value for value, _label in Stage.choices].index(customer.stage)
+    steps = [
+        {"label": label, "state": "done" if at < reached else "now" if at == reached else ""}
+        for at, (_value, label) in enumerate(Stage.choices)
+    ]
+    return {"steps": steps}
+
+
+PANELS: Mapping[str, Panel] = MappingProxyType(
+    {
+        "identities": identities,
+        "merges": merges,
+        "journey": journey,
+        "consents": consents,
+    }
+)
+
+
+def collect(request: HttpRequest, customer: Customer) -> dict[str, Any]:
+    """What all panels show: {name of the panel: what it answers}."""
+    return {name: panel(request, customer) for name, panel in PANELS.items()}
