@@ -33,6 +33,7 @@ def register() -> None:
     hold(Holding(Affiliation, "person", "home_person"))
     hold(Holding(Affiliation, "organization", "home_organization"))
     hold(Holding(Identity, "customer", "home_customer"))
+    hold(Holding(Identity, "attached_to", on_merge="stay"))
     hold(Holding(Order, "customer", "home_customer", seen_field="placed_at"))
     hold(Holding(CustomerTag, "customer", "home_customer"))
     hold(Holding(Consent, "customer", "home_customer"))

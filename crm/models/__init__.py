@@ -5,7 +5,7 @@ which never changes, and `customer`, the record that owns it today. `crm.merging
 """
 
 from crm.models.customer import Affiliation, Customer, CustomerKind, Stage
-from crm.models.identity import Identity, MergeRecord, Suspect, SuspectState
+from crm.models.identity import Identity, MergeRecord, MergeWhy, Suspect, SuspectState
 from crm.models.order import ExchangeRate, Order, OrderLine, OrderStatus
 from crm.models.privacy import Consent, ConsentRequest, ErasedKey, Erasure, RetentionRule
 from crm.models.record import CustomerNote, CustomerTag, CustomField, FieldType, StageChange, Tag, Task
@@ -28,6 +28,7 @@ __all__ = [
     "FieldType",
     "Identity",
     "MergeRecord",
+    "MergeWhy",
     "Order",
     "OrderLine",
     "OrderStatus",

@@ -27,6 +27,14 @@ class Identity(models.Model):
     source = models.CharField(max_length=60, blank=True, help_text="where we have it from")
     created_at = models.DateTimeField(default=timezone.now)
     home_customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="home_identities")
+    attached_to = models.ForeignKey(
+        Customer,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="whom somebody moved it to; empty: it is where it came. `customer` is the root of either",
+    )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="identities")
 
     objects = IdentityQuerySet.as_manager()
@@ -46,8 +54,21 @@ class Identity(models.Model):
         return self.handle or self.external_id
 
 
+class MergeWhy(models.TextChoices):
+    """What made two records one."""
+
+    BY_HAND = "by_hand", "By hand"
+    SUSPECT = "suspect", "Confirmed as one"
+    SIGNED_TOKEN = "signed_token", "Signed token"
+    IMPORT = "import", "Import"
+
+
 class MergeRecord(models.Model):
-    """One merge: what moved, so that it can be undone in any order."""
+    """One merge: an edge from the dropped record to the kept one, there until it is undone.
+
+    What belongs to whom follows from the edges that are there, so merges are undone in any order; `fields`
+    is what only the moment of the merge knew.
+    """
 
     keep = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="merges_kept")
     drop = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="merges_dropped")
@@ -56,7 +77,16 @@ class MergeRecord(models.Model):
         help_text="ids of the customers whose rows moved: the dropped one and all it had absorbed",
     )
     identities = models.JSONField(default=list, help_text="ids of the identities that moved")
-    fields = models.JSONField(default=dict, help_text="{field: [value before on keep, value chosen]}")
+    fields = models.JSONField(
+        default=dict,
+        help_text="{field: {before, after}} of what it wrote on the kept one (`crm.merge_fields`)",
+    )
+    why = models.CharField(
+        max_length=12, choices=MergeWhy.choices, default=MergeWhy.BY_HAND, db_default="by_hand"
+    )
+    proof = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="who vouched, of a signed token"
+    )
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField(default=timezone.now)
     undone_at = models.DateTimeField(null=True, blank=True)
@@ -67,6 +97,9 @@ class MergeRecord(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(keep=F("drop")), name="crm_mergerecord_two_customers"),
+            models.UniqueConstraint(
+                fields=["drop"], condition=Q(undone_at__isnull=True), name="crm_mergerecord_one_open"
+            ),
         ]
 
     def __str__(self) -> str:
