@@ -25,6 +25,7 @@ from engagement.models import (
     RawEvent,
     ReadMark,
     Thread,
+    VisitContent,
 )
 
 
@@ -53,4 +54,5 @@ def register() -> None:
         RawEvent,
         ReadMark,
         Thread,
+        VisitContent,
     )

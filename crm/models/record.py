@@ -156,6 +156,14 @@ class StageChange(models.Model):
     )
 
     class Meta:
+        constraints: ClassVar = [
+            # two that compute one customer's journey at the same time write it once
+            models.UniqueConstraint(
+                fields=["home_customer", "at", "before", "after", "why", "cause", "cause_id"],
+                condition=~Q(cause=""),
+                name="crm_stagechange_once",
+            ),
+        ]
         indexes: ClassVar = [
             # a customer's journey, newest first
             models.Index(fields=["customer", "-at", "-id"], name="crm_stagechange_newest"),

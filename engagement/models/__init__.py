@@ -14,6 +14,7 @@ from engagement.models.conversation import (
 from engagement.models.delivery import ContactLedger, Delivery, DeliveryState
 from engagement.models.desk import CannedReply, Draft, MailContent, Mention, ReadMark
 from engagement.models.interaction import Attachment, DirtyDay, Interaction
+from engagement.models.visit import Intent, VisitContent
 
 __all__ = [
     "Attachment",
@@ -31,6 +32,7 @@ __all__ = [
     "DirtyDay",
     "Draft",
     "Health",
+    "Intent",
     "Interaction",
     "MailContent",
     "Mention",
@@ -43,4 +45,5 @@ __all__ = [
     "ReadMark",
     "Status",
     "Thread",
+    "VisitContent",
 ]
