@@ -48,12 +48,13 @@ class Filter:
     visibility: str = ""
 
 
-Fetch = Callable[[int, Any, Before | None, Filter, int], Sequence[Entry]]
+Fetch = Callable[[Sequence[int], Any, Before | None, Filter, int], Sequence[Entry]]
 _sources: dict[str, Fetch] = {}
 
 
 def register(name: str, fetch: Fetch) -> None:
-    """`fetch(customer_id, user, before, filter, limit)` returns entries, newest first."""
+    """`fetch(customer_ids, user, before, filter, limit)` returns entries, newest first; an organization's
+    page asks for all its people at once."""
     _sources[name] = fetch
 
 
@@ -75,17 +76,17 @@ def is_older(source: str, before: Before | None) -> tuple[datetime, int] | None:
 
 
 def page(
-    customer_id: int,
+    customers: int | Sequence[int],
     user: Any,
     *,
     before: Before | None = None,
     wanted: Filter | None = None,
     limit: int = 50,
 ) -> tuple[list[Entry], Before | None]:
-    """The newest `limit` entries over all sources, and the point where the next page begins."""
-    wanted = wanted or Filter()
+    """The newest `limit` entries of one customer or several over all sources, and where to go on."""
+    wanted, ids = wanted or Filter(), [customers] if isinstance(customers, int) else list(customers)
     found: list[Sequence[Entry]] = [
-        fetch(customer_id, user, before, wanted, limit + 1) for fetch in _sources.values()
+        fetch(ids, user, before, wanted, limit + 1) for fetch in _sources.values()
     ]
     merged = list(heapq.merge(*found, key=lambda entry: entry.key, reverse=True))
     if len(merged) <= limit:

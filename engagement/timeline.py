@@ -17,12 +17,14 @@ TEMPLATE = "engagement/_timeline_interaction.html"
 OUR_KINDS = frozenset({"message", "comment", "mention", "review", "call", "visit", "survey", "note"})
 
 
-def fetch(customer_id: int, user: Any, before: Before | None, wanted: Filter, limit: int) -> Sequence[Entry]:
+def fetch(
+    customer_ids: Sequence[int], user: Any, before: Before | None, wanted: Filter, limit: int
+) -> Sequence[Entry]:
     """Two walks by time, each by its index: what they said, and what was answered in their conversations."""
     if wanted.kinds and not wanted.kinds & OUR_KINDS:
         return []
-    theirs = _older(_narrow(messages(user).filter(customer_id=customer_id), wanted), before)
-    own = Conversation.objects.visible_to(user).filter(customer_id=customer_id).values("pk")
+    theirs = _older(_narrow(messages(user).filter(customer_id__in=customer_ids), wanted), before)
+    own = Conversation.objects.visible_to(user).filter(customer_id__in=customer_ids).values("pk")
     ours = messages(user).filter(conversation_id__in=own).exclude(direction="inbound")
     ours = _older(_narrow(ours, wanted), before)
     found = [*_newest(theirs, limit), *_newest(ours, limit)]

@@ -16,18 +16,18 @@ TEMPLATES = {SEGMENT: "personas/_timeline_segment.html", PERSONA: "personas/_tim
 
 
 def segment_changes(
-    customer_id: int, user: Any, before: Before | None, wanted: Filter, limit: int
+    customer_ids: Sequence[int], user: Any, before: Before | None, wanted: Filter, limit: int
 ) -> Sequence[Entry]:
-    """Segments a customer entered or left, newest first."""
-    changes = SegmentChange.objects.filter(customer_id=customer_id).select_related("segment")
+    """Segments these customers entered or left, newest first."""
+    changes = SegmentChange.objects.filter(customer_id__in=customer_ids).select_related("segment")
     return _entries(SEGMENT, changes, before, wanted, limit)
 
 
 def persona_changes(
-    customer_id: int, user: Any, before: Before | None, wanted: Filter, limit: int
+    customer_ids: Sequence[int], user: Any, before: Before | None, wanted: Filter, limit: int
 ) -> Sequence[Entry]:
-    """Personas a customer moved between, newest first."""
-    changes = PersonaChange.objects.filter(customer_id=customer_id).select_related("before", "after")
+    """Personas these customers moved between, newest first."""
+    changes = PersonaChange.objects.filter(customer_id__in=customer_ids).select_related("before", "after")
     return _entries(PERSONA, changes, before, wanted, limit)
 
 

@@ -49,22 +49,22 @@ def test_each_change_appears_once_over_pages_of_any_size(
 
 def test_filters_that_say_nothing_of_changes_leave_them_out(customer: Customer) -> None:
     for wanted in (Filter(network="email"), Filter(text="kettle"), Filter(kinds=frozenset({"message"}))):
-        assert segment_changes(customer.pk, None, None, wanted, 10) == []
-        assert persona_changes(customer.pk, None, None, wanted, 10) == []
+        assert segment_changes([customer.pk], None, None, wanted, 10) == []
+        assert persona_changes([customer.pk], None, None, wanted, 10) == []
     own = Filter(kinds=frozenset({SEGMENT}))
-    assert len(segment_changes(customer.pk, None, None, own, 10)) == 6
-    assert persona_changes(customer.pk, None, None, own, 10) == []
+    assert len(segment_changes([customer.pk], None, None, own, 10)) == 6
+    assert persona_changes([customer.pk], None, None, own, 10) == []
 
 
 def test_entries_say_what_happened(customer: Customer) -> None:
     def told(entries: list[timeline.Entry]) -> list[str]:
         return [" ".join(render_to_string(entry.template, {"entry": entry}).split()) for entry in entries]
 
-    segments = told(list(segment_changes(customer.pk, None, None, Filter(), 2)))
+    segments = told(list(segment_changes([customer.pk], None, None, Filter(), 2)))
     assert "Left the segment" in segments[0]
     assert "Entered the segment" in segments[1]
     assert "Regulars" in segments[0]
-    personas = told(list(persona_changes(customer.pk, None, None, Filter(), 6)))
+    personas = told(list(persona_changes([customer.pk], None, None, Filter(), 6)))
     assert "Left the persona" in personas[0]
     assert "Became" in personas[1] and "was" in personas[1]
     assert "Became" in personas[-1] and "was" not in personas[-1]
