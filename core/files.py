@@ -1,16 +1,28 @@
-"""Rows of a CSV or JSON Lines file, one by one, with the reason for each that cannot be read."""
+"""Rows of a CSV, Excel or JSON Lines file, one by one, with the reason for each that cannot be read.
+
+`look_at` says how a file is to be read, from its content and not from its name; `read` reads it that way.
+`rows_of` reads files whose first line is known to hold the names of the columns.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 MAX_LINE = 8 * 1024 * 1024
+SAMPLES = 200
+CSV, XLSX, JSONL = "csv", "xlsx", "jsonl"
+_FOREIGN = (
+    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): open it and save it as .xlsx or .csv"),
+    (b"%PDF", "a PDF, which holds no table: export the data as .csv or .xlsx"),
+    (b"\x1f\x8b", "compressed (gzip): unpack it first"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"SQLite format 3", "a database: export the table as .csv"),
+)
 
 
 class BadFile(ValueError):
@@ -26,82 +38,182 @@ class Row:
     error: str = ""
 
 
-def rows_of(path: Path, *, required: Sequence[str], skip: int = 0) -> Iterator[Row]:
-    """Rows after the first `skip` ones, in a format told by the file's name. Raises BadFile."""
-    suffix = path.suffix.lower()
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows, ".json": _json_rows}
-    if suffix not in readers:
-        raise BadFile(f"{path.name}: give a .csv or .jsonl file")
+@dataclass(frozen=True)
+class Shape:
+    """How a file is read: guessed by `look_at`, shown to whoever imports it, and kept."""
+
+    format: str
+    columns: tuple[str, ...]
+    positions: tuple[int, ...] = ()
+    header: int = 1
+    """The row of the names; 0 where there is none."""
+    encoding: str = "utf-8"
+    separator: str = ","
+    sheet: str = ""
+    sheets: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, kept: dict[str, Any]) -> Shape:
+        lists = ("columns", "positions", "sheets")
+        return cls(**{name: tuple(value) if name in lists else value for name, value in kept.items()})
+
+
+def look_at(path: Path, *, sheet: str = "", header: int | None = None) -> Shape:
+    """How this file is to be read, by its content. Raises BadFile for one that cannot be."""
     try:
         with path.open("rb") as source:
-            for count, row in enumerate(readers[suffix](source, required)):
-                if count >= skip:
-                    yield row
+            start = source.read(4096)
     except OSError as error:
-        raise BadFile(f"{path}: {error.strerror or error}") from error
+        raise BadFile(f"{path.name}: {error.strerror or error}") from error
+    if not start.strip():
+        raise BadFile("The file is empty.")
+    if start.startswith(b"PK\x03\x04"):
+        from core import sheets
+
+        return sheets.look_at(path, sheet=sheet, header=header)
+    for magic, what in _FOREIGN:
+        if start.startswith(magic):
+            raise BadFile(f"This is {what}.")
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return _json_shape(path)
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        raise BadFile("This is one JSON list. Write one object a line (JSON Lines), without the brackets.")
+    from core import delimited
+
+    return delimited.look_at(path, header=header)
+
+
+def read(path: Path, shape: Shape, *, skip: int = 0) -> Iterator[Row]:
+    """Rows in the shape that `look_at` found, after the first `skip` ones. Raises BadFile."""
+    for count, row in enumerate(_reader(path, shape)):
+        if count >= skip:
+            yield row
+
+
+def _reader(path: Path, shape: Shape) -> Iterator[Row]:
+    if shape.format == XLSX:
+        from core import sheets
+
+        return sheets.rows(path, shape)
+    if shape.format == JSONL:
+        return _opened_json(path, ())
+    from core import delimited
+
+    return delimited.rows(path, shape)
+
+
+def rows_of(path: Path, *, required: Sequence[str] = (), skip: int = 0) -> Iterator[Row]:
+    """Rows after the first `skip` ones, with names of columns in small letters. Raises BadFile."""
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        found = _opened_json(path, required)
+    elif suffix in (".csv", ".tsv", ".txt", ".xlsx"):
+        found = _table(path, required)
+    else:
+        raise BadFile(f"{path.name}: give a .csv, .xlsx or .jsonl file")
+    for count, row in enumerate(found):
+        if count >= skip:
+            yield row
+
+
+def _table(path: Path, required: Sequence[str]) -> Iterator[Row]:
+    shape = look_at(path)
+    if shape.format == JSONL:
+        yield from _opened_json(path, required)
+        return
+    names = {column: column.lower() for column in shape.columns}
+    missing = [name for name in required if name not in names.values()]
+    if missing:
+        found = ", ".join(list(names.values())[:20]) or "none"
+        raise BadFile(f"column {', '.join(missing)} is missing; the first line has: {found}")
+    for row in _reader(path, shape):
+        values = {names.get(column, column): value for column, value in row.values.items()}
+        yield Row(row.number, values, row.error or _missing(values, required))
+
+
+def _missing(values: dict[str, Any], required: Sequence[str]) -> str:
+    missing = [name for name in required if not str(values.get(name) or "").strip()]
+    return f"{', '.join(missing)} missing" if missing else ""
 
 
 def count_rows(path: Path) -> int:
-    """Lines of the file, near enough for a progress bar."""
+    """Rows of the file, near enough for a progress bar: lines of a text, rows as an Excel file says."""
     try:
         with path.open("rb") as source:
+            if source.read(4) == b"PK\x03\x04":
+                from core import sheets
+
+                return sheets.count_rows(path)
+            source.seek(0)
             return sum(block.count(b"\n") for block in iter(lambda: source.read(1 << 20), b""))
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from error
 
 
+def value_at(values: dict[str, Any], column: str) -> Any:
+    """The value of a column; "address.city" of a JSON object is the city within its address."""
+    if column in values or "." not in column:
+        return values.get(column)
+    outer, _, inner = column.partition(".")
+    nested = values.get(outer)
+    return nested.get(inner) if isinstance(nested, dict) else None
+
+
+def _json_shape(path: Path) -> Shape:
+    columns: dict[str, None] = {}
+    good = 0
+    for count, row in enumerate(_opened_json(path, ())):
+        if count >= SAMPLES:
+            break
+        good += not row.error
+        for name, value in row.values.items():
+            columns[name] = None
+            if isinstance(value, dict):
+                columns.update(dict.fromkeys(f"{name}.{inner}" for inner in list(value)[:50]))
+    if not good:
+        raise BadFile("No line of the file is a JSON object. Write one object a line, in UTF-8.")
+    return Shape(JSONL, tuple(columns)[:500], header=0)
+
+
+def _opened_json(path: Path, required: Sequence[str]) -> Iterator[Row]:
+    try:
+        with path.open("rb") as source:
+            yield from _json_rows(source, required)
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror or error}") from error
+
+
 def _json_rows(source: BinaryIO, required: Sequence[str]) -> Iterator[Row]:
-    for number, line in enumerate(source, start=1):
-        if not line.strip():
-            continue
-        yield _json_row(number, line, required)
+    number = 0
+    while line := source.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            length = len(line) + _rest_of_line(source, line)
+            yield Row(number, {}, f"the line has {length:,} bytes, {MAX_LINE:,} at most")
+        elif line.strip():
+            yield _json_row(number, line, required)
+
+
+def _rest_of_line(source: BinaryIO, line: bytes) -> int:
+    """Skip to the end of a line that is too long to be kept; how many bytes that were."""
+    length = 0
+    while line and not line.endswith(b"\n"):
+        line = source.readline(1 << 20)
+        length += len(line)
+    return length
 
 
 def _json_row(number: int, line: bytes, required: Sequence[str]) -> Row:
-    if len(line) > MAX_LINE:
-        return Row(number, {}, f"the line has {len(line):,} bytes, {MAX_LINE:,} at most")
     try:
         values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
         return Row(number, {}, f"not UTF-8: byte {error.start + 1} of the line cannot be read")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Row(number, {}, f"not JSON: {error}")
     if not isinstance(values, dict):
         return Row(number, {}, "not a JSON object")
     missing = [name for name in required if values.get(name) in (None, "")]
-    return Row(number, values, f"{', '.join(missing)} missing" if missing else "")
-
-
-def _csv_rows(source: BinaryIO, required: Sequence[str]) -> Iterator[Row]:
-    csv.field_size_limit(MAX_LINE)
-    lines = io.TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    first = lines.readline()
-    dialect = csv.excel
-    separator = ";" if first.count(";") > first.count(",") else ","
-    header = next(csv.reader([first], dialect, delimiter=separator), [])
-    names = [name.strip().lower() for name in header]
-    missing = [name for name in required if name not in names]
-    if missing:
-        found = ", ".join(names[:20]) or "none"
-        raise BadFile(f"column {', '.join(missing)} is missing; the first line has: {found}")
-    reader = csv.reader(lines, dialect, delimiter=separator, strict=True)
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Row(reader.line_num + 1, {}, f"not CSV: {error}")
-            continue
-        if any(cells):
-            yield _csv_row(reader.line_num + 1, names, cells, required)
-
-
-def _csv_row(number: int, names: Sequence[str], cells: Sequence[str], required: Sequence[str]) -> Row:
-    if len(cells) != len(names):
-        return Row(number, {}, f"{len(cells)} cells where the first line has {len(names)}")
-    values = dict(zip(names, cells, strict=True))
-    if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
-        return Row(number, values, "not UTF-8: save the file as UTF-8")
-    missing = [name for name in required if not values[name].strip()]
     return Row(number, values, f"{', '.join(missing)} missing" if missing else "")
