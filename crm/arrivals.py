@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import sql
+from crm.facts import origin
 from crm.identities import IdentityKey
+
+TOLD = ("name", "language", "country", "city", "zone", "birth_year")
+"""What a channel or a shop may tell about a person."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,35 @@ def own_identities(people: Sequence[Mapping[str, Any]], *, source: str) -> dict[
     runs in the caller's transaction, whose rows no merge can move until it ends.
     """
     given = json.dumps(list(people))
-    sql.run("crm", "store_identities", {"authors": given, "source": source})
+    sql.run("crm", "store_identities", {"authors": given, "source": source, "origin": _origin(source)})
     return {
         IdentityKey(row["network"], row["issuer"], row["external_id"]): Owner(
             row["id"], row["customer_id"], row["home_customer_id"]
         )
         for row in sql.rows("crm", "lock_identities", {"keys": given})
     }
+
+
+def fill_blanks(
+    people: Sequence[Mapping[str, Any]], owners: Mapping[IdentityKey, Owner], *, source: str
+) -> None:
+    """Let what a source tells about people who are known fill what is blank; one statement.
+
+    `people` are those given to `own_identities`, `owners` what it answered. Locks customers in order of id,
+    so it stands where a transaction comes to customers.
+    """
+    told = [
+        {**person, "customer_id": owners[_key(person)].customer_id}
+        for person in people
+        if any(person.get(name) for name in TOLD)
+    ]
+    if told:
+        sql.run("crm", "fill_blanks", {"people": json.dumps(told), "origin": _origin(source)})
+
+
+def _key(person: Mapping[str, Any]) -> IdentityKey:
+    return IdentityKey(person["network"], person["issuer"], person["external_id"])
+
+
+def _origin(source: str) -> str:
+    return json.dumps(origin(source))

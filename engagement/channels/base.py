@@ -54,8 +54,8 @@ class Author:
     issuer: str = ""
     verified: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Profile facts the network told: language, country, city, birth_year, zone. They are taken for somebody
-    new; what is known of a customer already is never overwritten."""
+    """Profile facts the network told: language, country, city, birth_year, zone. They fill what is blank;
+    what is known of a customer already is never overwritten."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from core import sql
 from core.events import Happening, emit_many
 from core.models import Workspace
-from crm.arrivals import Owner, own_identities
+from crm.arrivals import Owner, fill_blanks, own_identities
 from crm.identities import IdentityKey
 from engagement.channels import connector
 from engagement.channels.base import Event
@@ -45,7 +45,8 @@ def known(account: ChannelAccount, external_ids: Sequence[str]) -> set[str]:
 
 def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: bool, live: bool) -> Written:
     """Insert the page and everything that follows from it, in the caller's transaction."""
-    owners = own_identities(author_rows(page), source=account.connector)
+    people = author_rows(page)
+    owners = own_identities(people, source=account.connector)
     posts = extras.store_posts(account, page)
     for one in page:
         if one.event.post:
@@ -56,6 +57,7 @@ def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: 
     extras.store_extras(page, written.ids, owners)
     extras.apply_pending(account, list(written.ids))
     changed = _refresh(account, written, live=live)
+    fill_blanks(people, owners, source=account.connector)
     _touch(account, page, written, owners, changed)
     _tell(changed, written, live=live)
     return written
