@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.permissions import check
@@ -16,13 +17,15 @@ from core import networks
 from core.events import emit
 from core.models import Workspace
 from core.text import clean_text
+from crm.custom_fields import clean_values
+from crm.facts import CUSTOM, FIELDS, STAFF, Taken, origin, take
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
 from crm.models import Customer, CustomerTouch, Identity
 
-EDITABLE = (
-    "kind", "name", "language", "country", "city", "zone", "birth_year", "job", "company", "note", "stage",
-    "profiling_refused", "owner",
-)  # fmt: skip
+DECIDED = ("kind", "owner", "profiling_refused", "referred_by")
+"""What is decided about a customer rather than known of them: the last word counts, whoever spoke."""
+EDITABLE = frozenset({*FIELDS, *DECIDED})
+LINKS = ("owner", "merged_into", "referred_by", "home_referred_by")
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,11 @@ def create_customer(
     Raises ValidationError for a value that cannot be meant, IdentityTaken for somebody else's identity.
     """
     check(by, "customer.edit")
-    customer = Customer(**_clean(values))
+    customer = Customer()
+    _write(customer, values, by=by)
     if not customer.name and identities:
         customer.name = clean_text(identities[0].name, limit=200)
-    customer.full_clean(exclude=["owner", "merged_into"])
+    customer.full_clean(exclude=LINKS)
     customer.save()
     for handle in identities:
         _attach(customer, handle, source)
@@ -79,20 +83,53 @@ def create_customer(
 
 
 @transaction.atomic
-def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User) -> Customer:
-    """Change fields of a customer. Raises ValidationError for a bad value, or a customer merged away."""
+def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User) -> Taken:
+    """Change fields of a customer, by name or "custom.<key>"; what a person said stays before a key's word.
+
+    Raises ValidationError for a bad value, or a customer merged away.
+    """
     check(by, "customer.edit")
     customer = _locked(customer)
-    wanted = _clean(values)
-    changed = [name for name, value in wanted.items() if getattr(customer, name) != value]
-    if not changed:
-        return customer
-    for name in changed:
-        setattr(customer, name, wanted[name])
-    customer.full_clean(exclude=["owner", "merged_into"])
-    customer.save(update_fields=changed)
-    _tell("customer.updated", customer, by=by, fields=sorted(changed))
-    return customer
+    taken = _write(customer, values, by=by)
+    if taken.changed:
+        customer.full_clean(exclude=LINKS)
+        customer.save(update_fields=_columns(taken.changed))
+        _tell("customer.updated", customer, by=by, fields=sorted(taken.changed))
+    return taken
+
+
+def speaker(by: User) -> str:
+    """How the origin of what this caller writes is named: staff, or the API key that acts for them."""
+    return f"api:{by.api_key.name}" if by.api_key else STAFF
+
+
+def _write(customer: Customer, values: Mapping[str, Any], *, by: User) -> Taken:
+    """Set what this caller may change, in memory."""
+    wanted, source = _clean(values), speaker(by)
+    told = {name: value for name, value in wanted.items() if name not in DECIDED}
+    who = by.pk if source == STAFF else None
+    taken = take(customer, told, source=source, by=who)
+    for name in DECIDED:
+        if name in wanted and getattr(customer, name) != wanted[name]:
+            setattr(customer, name, wanted[name])
+            customer.origins[name] = origin(source, by=who)
+            taken.changed[name] = wanted[name]
+    if "referred_by" in taken.changed:
+        _refer(customer)
+    return taken
+
+
+def _refer(customer: Customer) -> None:
+    referrer = customer.referred_by
+    if referrer is not None and (referrer.pk == customer.pk or referrer.is_merged):
+        message = _("Choose somebody else who is a customer today.")
+        raise ValidationError({"referred_by": ValidationError(message, code="invalid")})
+    customer.home_referred_by = referrer
+
+
+def _columns(changed: Mapping[str, Any]) -> list[str]:
+    columns = {"custom" if name.startswith(CUSTOM) else name for name in changed} | {"origins"}
+    return sorted(columns | ({"home_referred_by"} if "referred_by" in columns else set()))
 
 
 @transaction.atomic
@@ -143,12 +180,28 @@ def _attach(customer: Customer, handle: Handle, source: str) -> tuple[Identity, 
 
 
 def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = set(values) - set(EDITABLE)
-    if unknown:
+    own = {name.removeprefix(CUSTOM): raw for name, raw in values.items() if name.startswith(CUSTOM)}
+    wanted = {name: raw for name, raw in values.items() if not name.startswith(CUSTOM)}
+    if unknown := set(wanted) - EDITABLE:
         raise KeyError(f"not a customer's field: {sorted(unknown)}")
-    return {
-        name: clean_text(value).strip() if isinstance(value, str) else value for name, value in values.items()
-    }
+    cleaned = {name: _clean_one(name, value) for name, value in wanted.items()}
+    return {**cleaned, **_clean_own(own)} if own else cleaned
+
+
+def _clean_one(name: str, value: Any) -> Any:
+    if name == "interests":
+        words = [clean_text(word, limit=60).strip() for word in value]
+        return list(dict.fromkeys(word for word in words if word))
+    return clean_text(value).strip() if isinstance(value, str) else value
+
+
+def _clean_own(values: Mapping[str, Any]) -> dict[str, Any]:
+    good, bad = clean_values(values)
+    if bad:
+        raise ValidationError(
+            {f"{CUSTOM}{key}": ValidationError(message, code="invalid") for key, message in bad.items()}
+        )
+    return {f"{CUSTOM}{key}": value for key, value in good.items()}
 
 
 def _tell(verb: str, customer: Customer, *, by: User, **detail: Any) -> None:
