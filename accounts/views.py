@@ -38,7 +38,7 @@ from accounts.models import APIKey, Invitation, Role, Team, Theme, User
 from accounts.permissions import LABELS, ROLES_BY_VERB, requires, signed_in
 from core.models import Workspace
 from core.paging import Sort, asc, desc, page_for
-from core.tables import csv_response
+from core.tables import table_response
 
 STAFF_SORTS = {"name": Sort(asc("name"), asc("email")), "-joined": Sort(desc("created_at"))}
 KEY_SORTS = {"-created": Sort(desc("created_at"))}
@@ -417,10 +417,10 @@ def audit_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("audit.read")
 def audit_export(request: HttpRequest) -> StreamingHttpResponse:
-    """The same entries as a CSV file."""
+    """The same entries as a file."""
     found = audit.entries(AuditFilterForm(request.GET).wanted())
     day = timezone.localdate().isoformat()
-    return csv_response(f"audit-{day}.csv", audit.CSV_HEADER, audit.csv_rows(found))
+    return table_response(request, f"audit-{day}", audit.HEADER, audit.rows(found), count=found.count())
 
 
 @requires("workspace.manage")

@@ -1,4 +1,4 @@
-"""Figures of the overview as tables, to be saved as CSV."""
+"""Figures of the overview as tables, to be saved as files."""
 
 from __future__ import annotations
 

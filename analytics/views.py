@@ -11,8 +11,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.permissions import requires
-from analytics import exports, figures, rows
+from accounts.permissions import requires, staff
+from accounts.services import record_audit
+from analytics import exports, figures, row_exports, rows
 from analytics.figures import Filters
 from analytics.forms import OverviewForm, RowsForm
 from analytics.needs import needs
@@ -20,7 +21,7 @@ from analytics.periods import CHOICES
 from core import networks
 from core.models import Workspace
 from core.paging import page_for
-from core.tables import csv_response
+from core.tables import format_of, table_response
 from engagement.models import ChannelAccount
 from personas.models import Persona
 
@@ -97,11 +98,11 @@ def _charts(filters: Filters, context: dict[str, Any]) -> dict[str, Any]:
 @require_GET
 @requires("analytics.read")
 def export(request: HttpRequest, figure: str) -> StreamingHttpResponse:
-    """One figure of the overview as CSV, with the filters of the page."""
+    """One figure of the overview as a file, with the filters of the page."""
     if figure not in exports.TABLES:
         raise Http404
     header, found = exports.TABLES[figure](_filters(request))
-    return csv_response(f"{figure}.csv", header, found)
+    return table_response(request, figure, header, found)
 
 
 def _given(request: HttpRequest) -> dict[str, Any]:
@@ -144,3 +145,26 @@ def order_list(request: HttpRequest) -> HttpResponse:
     """Orders behind revenue."""
     given = _given(request)
     return _rows(request, rows.orders(given, Workspace.current().tz), given, "order", rows.ORDER_SORTS)
+
+
+@require_GET
+@requires("export.run")
+def row_export(request: HttpRequest, kind: str) -> StreamingHttpResponse:
+    """The rows behind a figure as a file: interactions, conversations or orders under their filters."""
+    given, zone = _given(request), Workspace.current().tz
+    found: QuerySet[Any]
+    if kind == "interactions":
+        found = rows.interactions(request.user, given, zone)
+        header, cells = row_exports.INTERACTION_HEADER, row_exports.interactions(found)
+    elif kind == "conversations":
+        found = rows.conversations(request.user, given, zone)
+        header, cells = row_exports.CONVERSATION_HEADER, row_exports.conversations(found)
+    else:
+        found = rows.orders(given, zone)
+        header, cells = row_exports.ORDER_HEADER, row_exports.orders(found)
+    count = found.count()
+    answer = table_response(request, kind, header, cells, count=count)
+    filters = {name: str(value) for name, value in given.items() if value}
+    detail = {"count": count, "format": format_of(request), "filters": filters}
+    record_audit(by=staff(request), verb=f"{kind}.exported", detail=detail)
+    return answer

@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from crm import views
+from crm import export_views, views
 
 app_name = "crm"
 urlpatterns = [
     path("customers/", views.customer_list, name="customer-list"),
     path("customers/new/", views.customer_new, name="customer-new"),
-    path("customers/export/", views.customer_export, name="customer-export"),
+    path("customers/export/", export_views.customer_export, name="customer-export"),
     path("customers/<int:pk>/", views.customer_page, name="customer"),
     path("customers/<int:pk>/timeline/", views.customer_timeline, name="customer-timeline"),
     path("customers/<int:pk>/edit/", views.customer_edit, name="customer-edit"),

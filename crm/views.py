@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.files.storage import default_storage
 from django.db.models import Count, Max, Min, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,7 +22,6 @@ from core.demo import is_demo
 from core.imports import importers
 from core.jobs import start_job
 from core.paging import page_for
-from core.tables import csv_response
 from crm import panels
 from crm.filters import CUSTOMER_SORTS, CustomerFilter
 from crm.forms import CustomerForm, IdentityForm, ImportForm, TagForm
@@ -32,7 +31,6 @@ from crm.services import Handle, IdentityTaken, attach_identity, create_customer
 from crm.tagging import add_tag, remove_tag
 from crm.timeline import by_day
 
-EXPORT_LIMIT = 100_000
 TIMELINE_KINDS = {
     "": gettext_lazy("All"),
     "public": gettext_lazy("Public"),
@@ -63,25 +61,6 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     }
     is_fragment = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
     return render(request, "crm/_customer_rows.html" if is_fragment else "crm/customer_list.html", context)
-
-
-@require_GET
-@requires("export.run")
-def customer_export(request: HttpRequest) -> StreamingHttpResponse:
-    """The list with its filters as CSV."""
-    found = _found(request)
-    rows = found.qs if found.is_valid() else Customer.objects.none()
-    header = ("id", "name", "kind", "stage", "language", "country", "city", "last seen", "handles", "tags")
-    newest = rows.for_list().order_by("-pk")[:EXPORT_LIMIT]
-    return csv_response("customers.csv", header, (_cells(one) for one in newest.iterator(chunk_size=1000)))
-
-
-def _cells(customer: Customer) -> tuple[Any, ...]:
-    seen = customer.last_seen_at.isoformat() if customer.last_seen_at else ""
-    handles = ", ".join(f"{identity.network}:{identity}" for identity in customer.identities.all())
-    tags = ", ".join(sorted({put.tag.name for put in customer.customer_tags.all()}))
-    who = (customer.pk, str(customer), customer.kind, customer.stage)
-    return (*who, customer.language, customer.country, customer.city, seen, handles, tags)
 
 
 @require_GET

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from personas import views
+from personas import export_views, views
 
 app_name = "personas"
 urlpatterns = [
@@ -13,12 +13,13 @@ urlpatterns = [
     path("segments/preview/", views.segment_preview, name="segment-preview"),
     path("segments/<int:pk>/", views.segment_page, name="segment"),
     path("segments/<int:pk>/edit/", views.segment_edit, name="segment-edit"),
-    path("segments/<int:pk>/export/", views.segment_export, name="segment-export"),
+    path("segments/<int:pk>/export/", export_views.segment_export, name="segment-export"),
     path("segments/<int:pk>/<slug:what>/", views.segment_act, name="segment-act"),
     path("personas/", views.persona_list, name="persona-list"),
     path("personas/models/", views.model_cards, name="model-cards"),
     path("personas/<int:pk>/", views.persona_page, name="persona-detail"),
     path("personas/<int:pk>/members/", views.persona_members, name="persona-members"),
+    path("personas/<int:pk>/members/export/", export_views.persona_export, name="persona-export"),
     path("personas/<int:pk>/edit/", views.persona_edit, name="persona-edit"),
     path("personas/customers/<int:pk>/", views.customer_panel, name="customer-panel"),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -17,7 +17,6 @@ from accounts.permissions import can, requires, staff
 from core.conditions import RuleInvalid, describe, fieldset, sentence
 from core.jobs import JobIsOpen
 from core.paging import Sort, asc, desc, page_for
-from core.tables import csv_response
 from crm.models import Customer
 from personas import nightly, segments
 from personas.building import customer_rule
@@ -136,25 +135,6 @@ def _why(request: HttpRequest, segment: Segment) -> Any:
     if not _number(asked):
         raise BadRequest("customer must be a customer's number.")
     return segments.explain_member(segment, _number(asked))
-
-
-@require_GET
-@requires("export.run")
-def segment_export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """Members as CSV."""
-    segment = get_object_or_404(Segment, pk=pk)
-    rows = SegmentMembership.objects.filter(segment=segment).select_related("customer").order_by("pk")
-    cells = (
-        (
-            row.customer_id,
-            str(row.customer),
-            row.customer.country,
-            row.customer.language,
-            row.since.isoformat(),
-        )
-        for row in rows.iterator(chunk_size=2000)
-    )
-    return csv_response("segment.csv", ("customer", "name", "country", "language", "since"), cells)
 
 
 @require_http_methods(["GET", "POST"])

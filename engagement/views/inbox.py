@@ -15,8 +15,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.permissions import can, check, requires
+from accounts.services import record_audit
 from core import networks
-from core.tables import csv_response
+from core.tables import format_of, table_response
 from engagement import about, conversations, flow, forwarding, inbox, presence, replies
 from engagement.forms import StartForm, starting_accounts
 from engagement.inbox import Asked
@@ -24,7 +25,6 @@ from engagement.models import Conversation, Draft, Interaction, Priority, Status
 from engagement.querysets import visible_teams
 from engagement.views.composer import composer_context
 
-EXPORT_LIMIT = 50_000
 BULK_LIMIT = 200
 
 
@@ -236,18 +236,19 @@ COLUMNS = (
 @require_GET
 @requires("conversation.read")
 def conversation_export(request: HttpRequest) -> HttpResponseBase:
-    """The list under its filters as a CSV file."""
+    """The list under its filters as a file."""
     check(request.user, "export.run")
     asked = Asked.of(request.GET)
     rows = inbox.conversations(me(request), asked).for_rows(me(request)).select_related("team")
-    newest = rows.order_by("-last_at", "-pk")[:EXPORT_LIMIT]
-    return csv_response(
-        "conversations.csv", COLUMNS, (_cells(row) for row in newest.iterator(chunk_size=1000))
-    )
+    newest, count = rows.order_by("-last_at", "-pk"), rows.count()
+    cells = (_cells(row) for row in newest.iterator(chunk_size=1000))
+    answer = table_response(request, "conversations", COLUMNS, cells, count=count)
+    detail = {"count": count, "format": format_of(request), "view": asked.view}
+    record_audit(by=me(request), verb="conversations.exported", detail=detail)
+    return answer
 
 
 def _cells(row: Conversation) -> list[Any]:
-    times = [row.first_at, row.last_at, row.first_answered_at, row.due_at]
     return [
         row.pk,
         row.customer.name if row.customer else "",
@@ -258,7 +259,10 @@ def _cells(row: Conversation) -> list[Any]:
         row.get_priority_display(),
         row.assignee.display_name if row.assignee else "",
         row.team.name,
-        *(at.isoformat() if at else "" for at in times),
+        row.first_at,
+        row.last_at,
+        row.first_answered_at,
+        row.due_at,
         row.count,
-        ", ".join(put.tag.name for put in row.conversation_tags.all()),
+        [put.tag.name for put in row.conversation_tags.all()],
     ]
