@@ -16,7 +16,8 @@ from core import sql
 from core.events import emit
 from core.models import Workspace
 from core.text import clean_text, is_far_future
-from crm.arrivals import own_identities
+from crm import journey
+from crm.arrivals import fill_blanks, own_identities
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
 from crm.models import OrderStatus
 
@@ -88,7 +89,8 @@ class BadOrder(ValueError):
 def store_orders(source: str, orders: Sequence[OrderIn], *, live: bool = True) -> OrderResult:
     """Store one page of orders of one source. A repeated order changes only what differs.
 
-    The same number of statements for 1 and for 1,000 orders. Bad ones are answered one by one.
+    The same number of statements for 1 and for 1,000 orders. Bad ones are answered one by one. `live=False`
+    is an import: nobody is told, and journeys wait for the next rebuild.
     """
     result = OrderResult([OrderOutcome.REPEATED] * len(orders), {}, {})
     workspace = Workspace.current()
@@ -133,8 +135,10 @@ def _store(
     ids = {row["external_id"]: row["id"] for row in written}
     lines = json.dumps(_lines(rows, ids))
     sql.run("crm", "store_order_lines", {"lines": lines, "orders": sorted(ids.values())})
+    fill_blanks(list(people.values()), owners, source=source)
     sql.run("crm", "touch_buyers", {"ids": sorted(ids.values()), "zone": workspace.zone})
     if written and live:
+        journey.follow([row["customer_id"] for row in rows if row["external_id"] in ids])
         emit("orders.stored", source=source, orders=sorted(ids.values())[:500])
     return written
 

@@ -10,12 +10,13 @@ class PersonasConfig(AppConfig):
 
     def ready(self) -> None:
         from core.jobs import register_runner
-        from personas import fieldset, holdings, nightly, proposals, segments, timeline
+        from personas import fieldset, holdings, nightly, proposals, segments, stages, timeline
 
         fieldset.register()
         holdings.register()
         timeline.register()
         nightly.register()
+        stages.register()
         register_runner(nightly.KIND, nightly.run_rebuild)
         register_runner("segment.build", segments.run_build)
         register_runner(proposals.KIND, proposals.run_fit)

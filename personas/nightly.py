@@ -282,6 +282,13 @@ def predict_customers(run: Run) -> dict[str, Any]:
     return found
 
 
+def compute_stages(run: Run) -> dict[str, Any]:
+    """Where everybody on the list stands in the journey, and what moved them."""
+    from personas.stages import compute_changed
+
+    return compute_changed(run, since=_last_day(run))
+
+
 def build_segments(run: Run) -> dict[str, Any]:
     """Segments whose members can differ, those that others ask about first."""
     moment, came, left, failed = run.moment, 0, 0, 0
@@ -322,5 +329,6 @@ def register() -> None:
     register_step("traits", refresh_traits, 10, weight=4)
     register_step("personas", assign_personas, 20, weight=4)
     register_step("predictions", predict_customers, 30, weight=2)
+    register_step("stages", compute_stages, 35, weight=2)
     register_step("segments", build_segments, 40, weight=2)
     register_step("cards", write_cards, 50, weight=1)

@@ -1,19 +1,17 @@
--- After orders were stored: their buyers are seen, have reached the stage of purchase, and are touched for the
--- nightly rebuild; their days are marked for the revenue rollup. Customers are locked in order of id.
+-- After orders were stored: their buyers are seen and touched for the nightly rebuild; their days are marked for the
+-- revenue rollup. Customers are locked in order of id.
 WITH stored AS (
-    SELECT customer_id, placed_at, status FROM crm_order WHERE id = ANY(%(ids)s)
+    SELECT customer_id, placed_at FROM crm_order WHERE id = ANY(%(ids)s)
 ), bought AS (
-    SELECT customer_id AS id, max(placed_at) AS at, bool_or(status IN ('paid', 'refunded')) AS paid
+    SELECT customer_id AS id, max(placed_at) AS at
     FROM stored GROUP BY customer_id
 ), locked AS (
     SELECT c.id FROM crm_customer c JOIN bought USING (id)
     WHERE c.last_seen_at IS NULL OR c.last_seen_at < bought.at
-       OR (bought.paid AND c.stage IN ('awareness', 'consideration'))
     ORDER BY c.id FOR NO KEY UPDATE OF c
 ), moved AS (
     UPDATE crm_customer c
-    SET last_seen_at = greatest(c.last_seen_at, bought.at),
-        stage = CASE WHEN bought.paid AND c.stage IN ('awareness', 'consideration') THEN 'purchase' ELSE c.stage END
+    SET last_seen_at = greatest(c.last_seen_at, bought.at)
     FROM bought JOIN locked USING (id) WHERE c.id = bought.id
 ), days AS (
     INSERT INTO crm_dirtyorderday (day, at)

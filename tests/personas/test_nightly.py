@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from core.jobs import JobIsOpen, run_job
 from core.models import Event, Job, JobState, Workspace
-from crm.models import Customer, CustomerTouch
+from crm.models import Customer, CustomerTouch, StageChange
 from personas import nightly
 from personas.models import (
     ChangedCustomer,
@@ -35,7 +35,7 @@ from tests.personas.world import World
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 9, 20)
-OWN = ["traits", "personas", "predictions", "segments", "cards"]
+OWN = ["traits", "personas", "predictions", "stages", "segments", "cards"]
 MANY = {"all": [{"field": "traits.orders_total", "op": "gte", "value": 2}]}
 LATELY = {"all": [{"event": {"what": "interaction"}, "op": "at_least", "count": 1, "days": 40}]}
 
@@ -79,6 +79,8 @@ def everything() -> dict[str, Any]:
         "personas": rows(PersonaMembership, "since"),
         "predictions": rows(Prediction, "computed_at"),
         "segments": rows(SegmentMembership, "id", "since"),
+        "stages": sorted(Customer.objects.values_list("pk", "stage")),
+        "steps": rows(StageChange, "id"),
         "sizes": rows(Segment, "built_at", "build_seconds", "created_at"),
     }
 
