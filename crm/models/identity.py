@@ -26,6 +26,11 @@ class Identity(models.Model):
     verified = models.BooleanField(default=False)
     source = models.CharField(max_length=60, blank=True, help_text="where we have it from")
     created_at = models.DateTimeField(default=timezone.now)
+    link_version = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="signed links to this person's own page carry it; counting ends them",
+    )
     home_customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="home_identities")
     attached_to = models.ForeignKey(
         Customer,
