@@ -89,7 +89,7 @@ def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User) 
     Raises ValidationError for a bad value, or a customer merged away.
     """
     check(by, "customer.edit")
-    customer = _locked(customer)
+    customer = locked(customer)
     taken = _write(customer, values, by=by)
     if taken.changed:
         customer.full_clean(exclude=LINKS)
@@ -138,7 +138,7 @@ def attach_identity(
 ) -> tuple[Identity, bool]:
     """Attach a new identity; (identity, whether it is new). Raises IdentityTaken where another has it."""
     check(by, "customer.edit")
-    customer = _locked(customer)
+    customer = locked(customer)
     identity, made = _attach(customer, handle, source)
     if made:
         CustomerTouch.objects.create(customer=customer)
@@ -149,7 +149,7 @@ def attach_identity(
     return identity, made
 
 
-def _locked(customer: Customer) -> Customer:
+def locked(customer: Customer) -> Customer:
     """The customer under the lock that a merge takes too."""
     found = Customer.objects.select_for_update().get(pk=customer.pk)
     if found.merged_into_id is not None:
