@@ -1,199 +1,256 @@
-"""Who owns what: moving identities, merging two customers, and undoing a merge.
+"""Merging customers, undoing it in any order, and moving one handle.
 
-`move_identity` is the primitive. A merge moves every identity of one customer, and the rows that came by
-none; an undo moves them back. Rows keep the home they were written for, so nothing needs to be remembered
-about them. Identities are locked FOR UPDATE first: an ingest holds them FOR SHARE while it writes.
+A merge is an edge between two records (`MergeRecord`). Rows keep the home they were written for, handles the
+record somebody moved them to; who owns them is the root of that, so an undo takes the edge out and nothing
+needs to be remembered about rows. What only the moment knew, the values it wrote, stands on the edge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from accounts.permissions import check
 from accounts.services import record_audit
-from core import privacy
 from core.events import emit
-from crm.models import Customer, CustomerTouch, Identity, MergeRecord
+from crm import merge_fields
+from crm.merge_fields import CannotPick
+from crm.models import Customer, CustomerTouch, Identity, MergeRecord, MergeWhy, Suspect, SuspectState
+from crm.trees import (
+    Changed,
+    again_on_deadlock,
+    forget_computed,
+    hold_customers,
+    hold_identities,
+    hold_rows,
+    refer_again,
+    repoint,
+    repoint_rows,
+    root_of,
+    roots_of,
+    tree_of,
+    until_steady,
+)
+
+__all__ = [
+    "AT_ONCE",
+    "CannotMerge",
+    "merge_customers",
+    "merge_several",
+    "move_identity",
+    "root_of",
+    "roots_of",
+    "undo_merge",
+]
+
+AT_ONCE = 10
+"""So many records can be merged into one in one step."""
 
 
 class CannotMerge(ValueError):
-    """These two cannot be merged, with the reason."""
+    """These cannot be merged, or not undone, with the reason."""
 
 
-def root_of(customer: Customer) -> Customer:
-    """The record that owns this one's rows; the customer itself where it was not merged."""
-    while customer.merged_into_id is not None:
-        customer = Customer.objects.get(pk=customer.merged_into_id)
-    return customer
+@dataclass(frozen=True)
+class _Reason:
+    """Who merged, and on what ground."""
 
-
-def move_identity(*, identity: Identity, to: Customer, by: Any = None) -> None:
-    """Attach one handle, and everything that came by it, to another customer."""
-    with transaction.atomic():
-        _lock_identities([identity.pk])
-        target = root_of(Customer.objects.select_for_update().get(pk=to.pk))
-        identity.refresh_from_db()
-        source_id = identity.customer_id
-        if source_id == target.pk:
-            return
-        _move([identity.pk], [], target.pk)
-        _touch([source_id, target.pk])
-        detail = {"from": source_id, "to": target.pk}
-        record_audit(by=by, verb="identity.moved", target=identity, name="", detail=detail)
-        emit("identity.moved", channels=["staff"], identity=identity.pk, before=source_id, customer=target.pk)
+    by: Any
+    why: str
+    proof: str
 
 
 def merge_customers(
-    *, keep: Customer, drop: Customer, by: Any = None, fields: dict[str, Any] | None = None
+    *,
+    keep: Customer,
+    drop: Customer,
+    fields: Mapping[str, int] | None = None,
+    by: Any = None,
+    why: str = MergeWhy.BY_HAND,
+    proof: str = "",
 ) -> MergeRecord:
-    """Make one customer of two; `fields` are values to write on the kept one. Raises CannotMerge."""
-    with transaction.atomic():
-        keep, drop = _lock_customers(keep, drop)
-        tree = _tree(drop.pk)
-        moved = _lock_identities_of(drop.pk)
-        record = MergeRecord.objects.create(
-            keep=keep, drop=drop, tree=tree, identities=moved, fields=_choose(keep, fields or {}), by=by
-        )
-        _move(moved, tree, keep.pk)
-        drop.merged_into = keep
-        drop.save(update_fields=["merged_into"])
-        _refresh_seen([keep.pk])
-        _touch([keep.pk, drop.pk])
-        detail = {"drop": drop.pk, "record": record.pk}
-        record_audit(by=by, verb="customer.merged", target=keep, name="", detail=detail)
-        emit("customer.merged", channels=["staff"], customer=keep.pk, merged=drop.pk, record=record.pk)
+    """Make one customer of two; see `merge_several`."""
+    (record,) = merge_several(keep=keep, drops=[drop], fields=fields, by=by, why=why, proof=proof)
     return record
 
 
+@again_on_deadlock
+def merge_several(
+    *,
+    keep: Customer,
+    drops: Sequence[Customer],
+    fields: Mapping[str, int] | None = None,
+    by: Any = None,
+    why: str = MergeWhy.BY_HAND,
+    proof: str = "",
+) -> list[MergeRecord]:
+    """Make one customer of several, all or none; one record for each that was dropped.
+
+    `fields` says by field from which customer (id) its value is taken; {} leaves all as they stand on `keep`,
+    None lets a person's word count before a machine's and then the newest. Raises CannotMerge.
+    """
+    if by is not None:
+        check(by, "customer.merge")
+    reason = _Reason(by, why, proof[:200])
+    with transaction.atomic():
+        held = hold_customers({keep.pk, *(one.pk for one in drops)})
+        keep, drops = _mergeable(keep, drops, held)
+        chosen = merge_fields.propose(keep, drops) if fields is None else fields
+        try:
+            taken = merge_fields.take_over(keep, drops, chosen)
+        except CannotPick as error:
+            raise CannotMerge(str(error)) from error
+        records = [_merge(keep, drop, taken[drop.pk], reason) for drop in drops]
+        keep.save()
+        refer_again(tree_of(keep.pk))
+        if any(drop.profiling_refused for drop in drops):
+            forget_computed(keep.pk)
+        _touch([keep.pk, *(one.pk for one in drops)])
+    return records
+
+
+def _mergeable(
+    keep: Customer, drops: Sequence[Customer], held: Mapping[int, Customer]
+) -> tuple[Customer, list[Customer]]:
+    """The records as they are under lock, once they may be merged."""
+    wanted = [keep.pk, *dict.fromkeys(one.pk for one in drops)]
+    if len(wanted) < 2 or wanted.count(keep.pk) > 1:
+        raise CannotMerge(_("A customer cannot be merged with itself."))
+    if len(wanted) > AT_ONCE + 1:
+        raise CannotMerge(_("At most %(n)s customers can be merged into one at once.") % {"n": AT_ONCE})
+    for pk in wanted:
+        if pk not in held:
+            raise CannotMerge(_("Customer %(pk)s is not there any more.") % {"pk": pk})
+        if held[pk].merged_into_id is not None:
+            raise CannotMerge(_("%(who)s was merged into another customer already.") % {"who": held[pk]})
+    if len({held[pk].kind for pk in wanted}) > 1:
+        raise CannotMerge(_("A person and an organization cannot be one."))
+    return held[keep.pk], [held[pk] for pk in wanted[1:]]
+
+
+def _merge(keep: Customer, drop: Customer, taken: merge_fields.Entries, reason: _Reason) -> MergeRecord:
+    tree = tree_of(drop.pk)
+    drop.merged_into = keep
+    drop.save(update_fields=["merged_into"])
+    moved = repoint(tree, keep.pk)
+    record = MergeRecord.objects.create(
+        keep=keep, drop=drop, tree=tree, identities=moved, fields=taken, by=reason.by, why=reason.why,
+        proof=reason.proof,
+    )  # fmt: skip
+    _settle_suspect(keep, drop, reason.by)
+    forget_computed(drop.pk)
+    detail = {"drop": drop.pk, "record": record.pk, "why": reason.why}
+    record_audit(by=reason.by, verb="customer.merged", target=keep, name="", detail=detail)
+    emit("customer.merged", channels=["staff"], customer=keep.pk, merged=drop.pk, record=record.pk)
+    return record
+
+
+@again_on_deadlock
 def undo_merge(*, record: MergeRecord, by: Any = None) -> MergeRecord:
     """Give back what a merge moved; what came since by those identities goes with them.
 
     Raises CannotMerge when it was undone before.
     """
+    if by is not None:
+        check(by, "customer.merge")
     with transaction.atomic():
-        record = MergeRecord.objects.select_for_update().get(pk=record.pk)
-        if record.undone_at:
-            raise CannotMerge("This merge was undone already.")
-        drop = Customer.objects.select_for_update().get(pk=record.drop_id)
-        home = root_of(Customer.objects.get(pk=record.keep_id))
-        identities = _lock_identities(record.identities)
-        theirs = [pk for pk, owner in identities.items() if owner == home.pk]
+        record, root = until_steady(lambda: _hold_merge(record.pk))
+        drop = record.drop
+        tree, whole = tree_of(drop.pk), tree_of(root)
+        if merge_fields.refused_since(record):
+            drop.profiling_refused = True
         drop.merged_into = None
-        drop.save(update_fields=["merged_into"])
-        _move(theirs, record.tree, drop.pk)
-        _restore(record, home)
+        drop.save(update_fields=["merged_into", "profiling_refused"])
         record.undone_at, record.undone_by = timezone.now(), by
         record.save(update_fields=["undone_at", "undone_by"])
-        _refresh_seen([home.pk, drop.pk])
-        _touch([home.pk, drop.pk])
+        repoint(tree, drop.pk)
+        merge_fields.give_back(record)
+        merge_fields.rejoin_moments(record)
+        merge_fields.refresh_seen(drop.pk)
+        refer_again(whole)
+        _reopen_suspect(record)
+        _touch([root, drop.pk])
         record_audit(by=by, verb="customer.unmerged", target=drop, name="", detail={"record": record.pk})
-        emit("customer.unmerged", channels=["staff"], customer=drop.pk, kept=home.pk, record=record.pk)
+        emit("customer.unmerged", channels=["staff"], customer=drop.pk, kept=root, record=record.pk)
     return record
 
 
-def _lock_customers(keep: Customer, drop: Customer) -> tuple[Customer, Customer]:
-    """Both records under lock, in order of id so that two merges of one pair wait for each other."""
-    ids = sorted((keep.pk, drop.pk))
-    found = Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk")
-    locked = {one.pk: one for one in found}
-    if keep.pk == drop.pk:
-        raise CannotMerge("A customer cannot be merged with itself.")
-    keep, drop = locked[keep.pk], locked[drop.pk]
-    for one in (keep, drop):
-        if one.merged_into_id:
-            raise CannotMerge(f"{one} was merged into another customer already.")
-    if keep.kind != drop.kind:
-        raise CannotMerge("A person and an organization cannot be one.")
-    return keep, drop
+def _hold_merge(pk: int) -> tuple[MergeRecord, int]:
+    """The merge, and the root of its tree, under lock."""
+    keep_id, drop_id = MergeRecord.objects.values_list("keep_id", "drop_id").get(pk=pk)
+    root = roots_of([keep_id])[keep_id]
+    held = hold_customers({root, keep_id, drop_id})
+    record: MergeRecord = MergeRecord.objects.select_for_update().get(pk=pk)
+    if record.undone_at:
+        raise CannotMerge(_("This merge was undone already."))
+    if roots_of([keep_id])[keep_id] != root:
+        raise Changed
+    record.drop = held[drop_id]
+    return record, root
 
 
-def _tree(customer_id: int) -> list[int]:
-    """The customer and all it has absorbed."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH RECURSIVE tree AS (
-                SELECT id FROM crm_customer WHERE id = %s
-                UNION ALL
-                SELECT c.id FROM crm_customer c JOIN tree ON c.merged_into_id = tree.id
-            )
-            SELECT id FROM tree ORDER BY id
-            """,
-            [customer_id],
+# One handle
+
+
+@again_on_deadlock
+def move_identity(*, identity: Identity, to: Customer, by: Any = None) -> None:
+    """Attach one handle, and everything that came by it, to another customer."""
+    if by is not None:
+        check(by, "customer.merge")
+    with transaction.atomic():
+        held, source, target = until_steady(lambda: _hold_move(identity.pk, to.pk))
+        if source == target:
+            return
+        sign = merge_fields.newest_of(source, held.pk)
+        node = held.attached_to_id or held.home_customer_id
+        Identity.objects.filter(pk=held.pk).update(
+            attached_to_id=None if target == held.home_customer_id else target
         )
-        return [row[0] for row in cursor.fetchall()]
+        repoint_rows([held.pk], [], target)
+        merge_fields.forget_sign(node, sign)
+        merge_fields.refresh_seen(source, gone=sign)
+        merge_fields.refresh_seen(target)
+        _touch([source, target])
+        detail = {"from": source, "to": target}
+        record_audit(by=by, verb="identity.moved", target=held, name="", detail=detail)
+        emit("identity.moved", channels=["staff"], identity=held.pk, before=source, customer=target)
 
 
-def _lock_identities(ids: Iterable[int]) -> dict[int, int]:
-    found = Identity.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk")
-    return dict(found.values_list("pk", "customer_id"))
+def _hold_move(identity_id: int, to: int) -> tuple[Identity, int, int]:
+    """A handle, whose it is and whose it becomes, under lock."""
+    held = hold_identities(Identity.objects.filter(pk=identity_id)).get(identity_id)
+    if held is None:
+        raise Identity.DoesNotExist
+    target = roots_of([to])[to]
+    customers = hold_rows({held.customer_id, target})
+    if customers[target].merged_into_id is not None:
+        raise Changed
+    return held, held.customer_id, target
 
 
-def _lock_identities_of(customer_id: int) -> list[int]:
-    found = Identity.objects.select_for_update().filter(customer_id=customer_id).order_by("pk")
-    return list(found.values_list("pk", flat=True))
+# What depends on it
 
 
-def _move(identities: Sequence[int], homes: Sequence[int], to: int) -> None:
-    """Re-point identities, the rows that came by them, and the rows of these homes that came by none.
-
-    A row is found by its identity where it has one, so that a handle which was moved alone stays where it is.
-    """
-    Identity.objects.filter(pk__in=identities).update(customer_id=to)
-    for holding in privacy.holdings():
-        if holding.on_merge != "follow" or holding.model is Identity:
-            continue
-        rows = Q(pk__in=[])
-        if _has(holding.model, "identity"):
-            rows |= Q(identity_id__in=list(identities))
-            rows |= Q(**{f"{holding.home_field}_id__in": list(homes)}, identity__isnull=True)
-        else:
-            rows |= Q(**{f"{holding.home_field}_id__in": list(homes)})
-        holding.model._default_manager.filter(rows).update(**{holding.customer_field: to})
-
-
-def _has(model: Any, name: str) -> bool:
-    return any(field.name == name for field in model._meta.get_fields())
-
-
-def _choose(keep: Customer, fields: dict[str, Any]) -> dict[str, Any]:
-    """Write the chosen values and remember what stood there: {field: [before, chosen]}."""
-    allowed = {"name", "language", "country", "city", "zone", "birth_year", "job", "company", "note", "stage"}
-    unknown = set(fields) - allowed
-    if unknown:
-        raise CannotMerge(f"{', '.join(sorted(unknown))} cannot be chosen in a merge.")
-    before = {name: [getattr(keep, name), value] for name, value in fields.items()}
-    if fields:
-        Customer.objects.filter(pk=keep.pk).update(**fields)
-    return before
-
-
-def _restore(record: MergeRecord, home: Customer) -> None:
-    """Values chosen in the merge go back, unless somebody changed them since."""
-    for name, (before, chosen) in record.fields.items():
-        Customer.objects.filter(pk=home.pk, **{name: chosen}).update(**{name: before})
-
-
-def _refresh_seen(ids: Sequence[int]) -> None:
-    """When they were last seen, as the rows that count as seeing say today."""
-    seen: dict[int, datetime] = {}
-    for holding in privacy.holdings():
-        if not holding.seen_field:
-            continue
-        owned = holding.model._default_manager.filter(**{f"{holding.customer_field}_id__in": list(ids)})
-        newest = (
-            owned.order_by().values_list(f"{holding.customer_field}_id").annotate(Max(holding.seen_field))
-        )
-        for customer_id, at in newest:
-            seen[customer_id] = max(at, seen.get(customer_id, at))
-    for customer_id in ids:
-        Customer.objects.filter(pk=customer_id).update(last_seen_at=seen.get(customer_id))
-
-
-def _touch(ids: Sequence[int]) -> None:
+def _touch(ids: Iterable[int]) -> None:
     CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=pk) for pk in ids])
+
+
+def _pair(one: int, other: int) -> Any:
+    return Suspect.objects.filter(low_id=min(one, other), high_id=max(one, other))
+
+
+def _settle_suspect(keep: Customer, drop: Customer, by: Any) -> None:
+    """A pair of suspects is answered by its merge, whatever was said before."""
+    asked = _pair(keep.pk, drop.pk).exclude(state=SuspectState.CONFIRMED)
+    asked.update(state=SuspectState.CONFIRMED, decided_by=by, decided_at=timezone.now())
+
+
+def _reopen_suspect(record: MergeRecord) -> None:
+    """Whoever takes a merge back leaves the question open."""
+    answered = _pair(record.keep_id, record.drop_id).filter(state=SuspectState.CONFIRMED)
+    answered.update(state=SuspectState.OPEN, decided_by=None, decided_at=None)
