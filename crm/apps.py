@@ -15,10 +15,11 @@ class CrmConfig(AppConfig):
         from core import timeline
         from core.settings_nav import Section
         from core.settings_nav import register as register_section
-        from crm import holdings, imports, search
+        from crm import holdings, imports, journey_steps, search
         from crm import timeline as order_timeline
 
         holdings.register()
+        journey_steps.register()
         imports.register_importer()
         timeline.register(order_timeline.SOURCE, order_timeline.fetch)
         palette.register(str(_("Customers")), search.find_customers)

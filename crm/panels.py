@@ -12,7 +12,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from crm.models import Consent, Customer, MergeRecord, Stage
+from crm import journey_steps
+from crm.models import Consent, Customer, MergeRecord
 
 Panel = Callable[[HttpRequest, Customer], Any]
 
@@ -33,21 +34,11 @@ def consents(request: HttpRequest, customer: Customer) -> Any:
     return found.order_by("-at", "-pk")[:20]
 
 
-def journey(request: HttpRequest, customer: Customer) -> Any:
-    """The journey as steps: done, now, ahead."""
-    reached = [value for value, _label in Stage.choices].index(customer.stage)
-    steps = [
-        {"label": label, "state": "done" if at < reached else "now" if at == reached else ""}
-        for at, (_value, label) in enumerate(Stage.choices)
-    ]
-    return {"steps": steps}
-
-
 PANELS: Mapping[str, Panel] = MappingProxyType(
     {
         "identities": identities,
         "merges": merges,
-        "journey": journey,
+        "journey": journey_steps.panel,
         "consents": consents,
     }
 )

@@ -12,12 +12,14 @@ from core.settings_nav import Section, register
 
 def register_inbox() -> None:
     """Networks, timeline, palette, bell and the sections of Settings."""
-    from engagement import bell, known_networks
+    from crm.journey_steps import register_cause
+    from engagement import bell, causes, known_networks
     from engagement.search import find_messages
     from engagement.timeline import SOURCE, fetch
 
     known_networks.register_networks()
     timeline.register(SOURCE, fetch)
+    register_cause("interaction", causes.describe)
     search.register(str(_("Messages")), find_messages)
     notices.register("calls", bell.calls)
     notices.register("handed-over", bell.handed_over)
