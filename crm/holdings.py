@@ -16,6 +16,7 @@ from crm.models import (
     Erasure,
     ExchangeRate,
     Identity,
+    LinkageMark,
     MergeRecord,
     Order,
     OrderLine,
@@ -42,6 +43,7 @@ def register() -> None:
     hold(Holding(Task, "customer", "home_customer"))
     hold(Holding(StageChange, "customer", "home_customer"))
     hold(Holding(CustomerTouch, "customer", on_merge="recompute"))
+    hold(Holding(LinkageMark, "customer", on_merge="recompute", export_for="nobody"))
     hold(Holding(MergeRecord, "keep", on_merge="stay"))
     hold(Holding(MergeRecord, "drop", on_merge="stay"))
     hold(Holding(Suspect, "low", on_merge="stay"))

@@ -8,6 +8,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 
+from core.models import Workspace
+
 PROBE = 5000
 """So many hits of a search are taken as a list of ids; beyond that the list is walked in its order."""
 
@@ -74,3 +76,29 @@ class OrderQuerySet(models.QuerySet[Any]):
     def paid(self) -> OrderQuerySet:
         """Orders that count as purchases."""
         return self.filter(status__in=["paid", "refunded"])
+
+
+class SuspectQuerySet(models.QuerySet[Any]):
+    """Pairs of customers who may be one."""
+
+    def visible_to(self, user: Any) -> SuspectQuerySet:
+        """All staff see who customers are."""
+        return self if user.is_active else self.none()
+
+    def waiting(self) -> SuspectQuerySet:
+        """Those that somebody should look at: open, or put off until a day that has come."""
+        due = Q(state="open") | Q(state="later", later_until__lte=Workspace.current().today())
+        apart = Q(low__merged_into__isnull=True, high__merged_into__isnull=True)
+        return self.filter(apart, due, state__in=["open", "later"])
+
+    def of_customer(self, customer_id: int) -> SuspectQuerySet:
+        return self.filter(Q(low_id=customer_id) | Q(high_id=customer_id))
+
+    def with_customers(self) -> SuspectQuerySet:
+        """Both records with their handles, as a row of the queue shows them."""
+        from crm.models import Identity
+
+        handles = [
+            Prefetch(f"{side}__identities", Identity.objects.order_by("id")) for side in ("low", "high")
+        ]
+        return self.select_related("low", "high").prefetch_related(*handles)

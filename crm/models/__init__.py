@@ -9,7 +9,7 @@ from crm.models.identity import Identity, MergeRecord, MergeWhy, Suspect, Suspec
 from crm.models.order import ExchangeRate, Order, OrderLine, OrderStatus
 from crm.models.privacy import Consent, ConsentRequest, ErasedKey, Erasure, RetentionRule
 from crm.models.record import CustomerNote, CustomerTag, CustomField, FieldType, StageChange, Tag, Task
-from crm.models.touch import CustomerTouch, DirtyOrderDay
+from crm.models.touch import CustomerTouch, DirtyOrderDay, LinkageMark
 
 __all__ = [
     "Affiliation",
@@ -27,6 +27,7 @@ __all__ = [
     "ExchangeRate",
     "FieldType",
     "Identity",
+    "LinkageMark",
     "MergeRecord",
     "MergeWhy",
     "Order",

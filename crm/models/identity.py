@@ -12,7 +12,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from crm.models.customer import Customer
-from crm.querysets import IdentityQuerySet
+from crm.querysets import IdentityQuerySet, SuspectQuerySet
 
 
 class Identity(models.Model):
@@ -136,6 +136,8 @@ class Suspect(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     decided_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SuspectQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -23,6 +23,18 @@ class CustomerTouch(models.Model):
         return f"{self.customer_id} at {self.at:%Y-%m-%d %H:%M}"
 
 
+class LinkageMark(models.Model):
+    """What the search for duplicates last saw of a customer: whoever has another digest was touched."""
+
+    customer = models.OneToOneField(
+        Customer, primary_key=True, on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
+    digest = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} as {self.digest}"
+
+
 class DirtyOrderDay(models.Model):
     """A local day of the workspace whose revenue rollup is older than its orders."""
 
