@@ -48,7 +48,7 @@ def match(keys: Sequence[IdentityKey], *, lock: bool = False) -> Match:
 def match_rows(rows: Sequence[Sequence[IdentityKey]], *, lock: bool = False) -> list[Match]:
     """Whose the identities of each row are; keys must be normalized.
 
-    With `lock` the identities found are locked FOR SHARE until the end of the caller's transaction, so that no
+    With `lock` the identities found are locked FOR SHARE until the caller's transaction ends, so that no
     merge moves them meanwhile.
     """
     known = owners_of({key for row in rows for key in row}, lock=lock)

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from core.files import Row
-from core.imports import Importer, PageResult, register
+from core.imports import PageResult
 from core.text import parse_when
 from crm.orders import LineIn, OrderIn, OrderOutcome, store_orders
 
@@ -17,11 +17,6 @@ REQUIRED = ("order_id", "customer_id", "placed_at", "total", "currency")
 
 class BadRow(ValueError):
     """A row that is no order, with the reason."""
-
-
-def register_importer() -> None:
-    """Make this kind of file known."""
-    register(Importer(KIND, "Orders", REQUIRED, store_rows, page=2000))
 
 
 def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:

@@ -1,0 +1,27 @@
+"""Which kinds of files this app takes in."""
+
+from core.import_runs import register_runners
+from core.imports import Importer, register
+from crm.imports.customers import take_organizations, take_people
+from crm.imports.orders import KIND, REQUIRED, store_rows
+from crm.imports.targets import organization_targets, people_targets
+
+CUSTOMERS, ORGANIZATIONS = "import_customers", "import_organizations"
+PAGE = 2000
+
+
+def register_importers() -> None:
+    """Make them known, and the jobs that try, run and undo them."""
+    register(Importer(CUSTOMERS, "Customers", (), page=PAGE, targets=people_targets, take=take_people))
+    register(
+        Importer(
+            ORGANIZATIONS,
+            "Organizations",
+            (),
+            page=PAGE,
+            targets=organization_targets,
+            take=take_organizations,
+        )
+    )
+    register(Importer(KIND, "Orders", REQUIRED, store_rows, page=2000))
+    register_runners()
