@@ -40,6 +40,11 @@ def order_key(source: str, external_id: str) -> Key:
     return ("order", source, external_id)
 
 
+def customer_key(number: int) -> Key:
+    """A record by its number: for those who have no handle, after an older backup was restored."""
+    return ("customer", str(number))
+
+
 def digest(key: Key, secret: str | None = None) -> bytes:
     """What is kept of a key."""
     text = json.dumps(key, ensure_ascii=False).encode("utf-8", "replace")

@@ -97,7 +97,10 @@ def _store(account: ChannelAccount, pairs: Sequence[tuple[Pushed, Event]], *, hi
     ids = _ids(account, [event.external_id for _, event in pairs])
     for position, (answer, event) in enumerate(pairs):
         answer.status = result.outcomes[position]
-        if answer.status == Outcome.REJECTED:
+        if answer.status == Outcome.ERASED:
+            answer.status, answer.code = Outcome.REJECTED, "erased"
+            answer.reason = "Its author was erased after it was written."
+        elif answer.status == Outcome.REJECTED:
             answer.code, answer.reason = "invalid", result.reasons[position]
         else:
             answer.id = ids.get(event.external_id)

@@ -20,7 +20,7 @@ from core import sql
 from core.text import clean_text
 from engagement.channels import connector
 from engagement.channels.base import Bad, Change, Event, KnownConversation
-from engagement.ingest import IngestResult, ingest
+from engagement.ingest import IngestResult, Outcome, ingest
 from engagement.models import ChannelAccount, RawEvent, RawState
 
 log = structlog.get_logger(__name__)
@@ -117,6 +117,8 @@ def understand(raw: RawEvent) -> IngestResult:
         if result.reasons:
             raise ValueError("; ".join(result.reasons.values()))
         _settle(raw, RawState.DONE)
+        if result.count(Outcome.ERASED):
+            RawEvent.objects.filter(pk=raw.pk, month=raw.month).update(body=b"", headers={})
     return result
 
 

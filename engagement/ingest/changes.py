@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from django.db import connection
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
 from django.db.models import Q
 
 from core.events import emit
@@ -77,8 +78,15 @@ def _delete(target: Interaction, change: Change, read_text: bool) -> None:
     target.text, target.subject, target.topics = "", "", []
     target.sentiment, target.reason = None, ""
     target.save(update_fields=["deleted_at", "text", "subject", "topics", "sentiment", "reason"])
-    target.attachments.all().delete()
+    _drop_files(target)
     _follow(target, "interaction.deleted")
+
+
+def _drop_files(target: Interaction) -> None:
+    """Attachments and their content, once the deletion is through."""
+    names = list(target.attachments.exclude(file="").values_list("file", flat=True))
+    target.attachments.all().delete()
+    transaction.on_commit(lambda: [default_storage.delete(name) for name in names], robust=True)
 
 
 def _status(target: Interaction, change: Change, read_text: bool) -> None:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from core.models import Workspace
 from engagement.channels.base import Change, Event
 from engagement.ingest import changes, store
+from engagement.ingest.left_out import ErasedMet, LeftOut, erased_changes, refuse_erased, without
 from engagement.ingest.prepare import Prepared, Rejected, prepare
 from engagement.models import ChannelAccount
 
@@ -34,6 +35,8 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     PENDING = "pending"
     REJECTED = "rejected"
+    ERASED = "erased"
+    """By somebody who was erased after it, so it stays out."""
 
 
 @dataclass
@@ -59,30 +62,46 @@ def ingest(
     Runs in the caller's transaction where there is one, so that a pull saves its cursor with its page.
     """
     attempts = 1 if connection.in_atomic_block else 2
+    left_out = LeftOut()
     while True:
-        attempts -= 1
         try:
             with transaction.atomic():
-                return _ingest(account, items, read_text=read_text, live=live)
+                return _ingest(account, items, left_out, read_text=read_text, live=live)
+        except ErasedMet as met:
+            left_out |= met.left_out
         except OperationalError as error:
+            attempts -= 1
             if attempts == 0 or getattr(error.__cause__, "pgcode", "") != "40P01":
                 raise
 
 
 def _ingest(
-    account: ChannelAccount, items: Sequence[Event | Change], *, read_text: bool, live: bool
+    account: ChannelAccount,
+    items: Sequence[Event | Change],
+    left_out: LeftOut,
+    *,
+    read_text: bool,
+    live: bool,
 ) -> IngestResult:
     result = IngestResult(outcomes=[Outcome.REPEATED] * len(items))
     prepared = _prepare_all(account, items, result)
     _drop_known(account, prepared)
+    _drop_erased(prepared, left_out, result)
     if prepared:
-        written = store.store_page(account, list(prepared.values()), read_text=read_text, live=live)
+        page = list(prepared.values())
+        written = store.store_page(account, page, read_text=read_text, live=live)
+        refuse_erased(account, page)
         result.ids, result.conversations = written.ids, written.conversations
         for position, one in prepared.items():
             if one.event.external_id in written.ids:
                 result.outcomes[position] = Outcome.STORED
     waiting = [(position, item) for position, item in enumerate(items) if isinstance(item, Change)]
     if waiting:
+        erased = erased_changes(account, [change for _, change in waiting])
+        for position, change in waiting:
+            if change.external_id in erased:
+                result.outcomes[position] = Outcome.ERASED
+        waiting = [(position, change) for position, change in waiting if change.external_id not in erased]
         for position, applied in changes.apply(account, waiting, read_text=read_text).items():
             result.outcomes[position] = Outcome.CHANGED if applied else Outcome.PENDING
     store.count_received(account, result.outcomes)
@@ -115,3 +134,14 @@ def _drop_known(account: ChannelAccount, prepared: dict[int, Prepared]) -> None:
     known = store.known(account, [one.event.external_id for one in prepared.values()])
     for position in [p for p, one in prepared.items() if one.event.external_id in known]:
         del prepared[position]
+
+
+def _drop_erased(prepared: dict[int, Prepared], left_out: LeftOut, result: IngestResult) -> None:
+    if not left_out:
+        return
+    for position, one in list(prepared.items()):
+        if one.event.external_id in left_out.events:
+            result.outcomes[position] = Outcome.ERASED
+            del prepared[position]
+        else:
+            prepared[position] = without(one, left_out)
