@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SEED = 20261122
-FIRST = """Ada Amy Ben Carla Chen Dana Diego Elif Emma Eva Farah Finn Greta Hana Hugo Ida Ilya Iris Ivan Jan Jonas
-Kai Lars Lena Leo Lina Luca Maja Marta Max Mia Mila Nadia Nils Noor Olga Omar Pablo Pia Rafael Rosa Sara Sofia Tariq
-Theo Uma Vera Viktor Yara Zoe""".split()
-LAST = """Adler Alvarez Berg Bauer Costa Dahl Dubois Eriksen Fischer Garcia Haas Hoffmann Ito Jansen Keller Kim Kovacs
-Kruger Larsen Lind Lopez Maier Marin Martin Meyer Moreau Novak Olsen Park Peeters Petrov Ricci Romano Rossi Roth Sato
-Schmidt Silva Smit Stein Suzuki Tanaka Toth Vogel Wagner Weber Wolf Yilmaz Young Zhang""".split()
+FIRST = """
+Ada Amy Ben Carla Chen Dana Diego Elif Emma Eva Farah Finn Greta Hana Hugo Ida Ilya Iris Ivan Jan
+Jonas Kai Lars Lena Leo Lina Luca Maja Marta Max Mia Mila Nadia Nils Noor Olga Omar Pablo Pia Rafael
+Rosa Sara Sofia Tariq Theo Uma Vera Viktor Yara Zoe
+""".split()
+LAST = """
+Adler Alvarez Berg Bauer Costa Dahl Dubois Eriksen Fischer Garcia Haas Hoffmann Ito Jansen Keller
+Kim Kovacs Kruger Larsen Lind Lopez Maier Marin Martin Meyer Moreau Novak Olsen Park Peeters Petrov
+Ricci Romano Rossi Roth Sato Schmidt Silva Smit Stein Suzuki Tanaka Toth Vogel Wagner Weber Wolf
+Yilmaz Young Zhang
+""".split()
 CITIES = (
     ("Berlin", "DE"), ("Hamburg", "DE"), ("Lyon", "FR"), ("Gent", "BE"), ("Porto", "PT"), ("Malmö", "SE"),
     ("Torino", "IT"), ("Utrecht", "NL"), ("Graz", "AT"), ("Cork", "IE"),

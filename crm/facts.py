@@ -86,6 +86,15 @@ def value_of(customer: Customer, name: str) -> Any:
     return getattr(customer, name)
 
 
+def put_back(customer: Customer, name: str, value: Any, known: Mapping[str, Any] | None) -> None:
+    """Set a field as it was before somebody spoke, in memory, with the origin it had then."""
+    _set(customer, name, value)
+    if known is None:
+        customer.origins.pop(name, None)
+    else:
+        customer.origins[name] = dict(known)
+
+
 def _set(customer: Customer, name: str, value: Any) -> None:
     if not name.startswith(CUSTOM):
         setattr(customer, name, value)

@@ -5,6 +5,7 @@ from core.imports import Importer, register
 from crm.imports.customers import take_organizations, take_people
 from crm.imports.orders import KIND, REQUIRED, store_rows
 from crm.imports.targets import organization_targets, people_targets
+from crm.imports.undoing import undo
 
 CUSTOMERS, ORGANIZATIONS = "import_customers", "import_organizations"
 PAGE = 2000
@@ -12,16 +13,10 @@ PAGE = 2000
 
 def register_importers() -> None:
     """Make them known, and the jobs that try, run and undo them."""
-    register(Importer(CUSTOMERS, "Customers", (), page=PAGE, targets=people_targets, take=take_people))
-    register(
-        Importer(
-            ORGANIZATIONS,
-            "Organizations",
-            (),
-            page=PAGE,
-            targets=organization_targets,
-            take=take_organizations,
-        )
-    )
+    for kind, label, targets, take in (
+        (CUSTOMERS, "Customers", people_targets, take_people),
+        (ORGANIZATIONS, "Organizations", organization_targets, take_organizations),
+    ):
+        register(Importer(kind, label, (), page=PAGE, targets=targets, take=take, undo=undo))
     register(Importer(KIND, "Orders", REQUIRED, store_rows, page=2000))
     register_runners()

@@ -45,8 +45,8 @@ zone: time zone|timezone|tz|zeitzone
 interests: interests|interest|hobbies|interessen
 tags: tags|tag|labels|label|groups|lists|segments
 note: note|notes|comment|comments|description|notiz|remarks
-consent.marketing: newsletter|newsletter ok|marketing|opt in|opted in|marketing consent|email opt in|subscribed
-consent.marketing: accepts marketing
+consent.marketing: newsletter|newsletter ok|marketing|opt in|opted in|marketing consent|email opt in
+consent.marketing: subscribed|accepts marketing
 """
 
 

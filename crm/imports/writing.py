@@ -30,7 +30,7 @@ def write(plan: Plan) -> None:
     _number([*organizations.values(), *fresh])
     _insert([*organizations.values(), *fresh])
     identities = _insert_identities(plan, organizations)
-    _update([one for one in plan.decisions if one.fields])
+    save_facts([one.customer for one in plan.decisions if one.fields])
     _put_tags(plan.decisions)
     _affiliate(plan, organizations)
     _consent(plan, identities)
@@ -77,10 +77,10 @@ def _row(customer: Customer) -> dict[str, Any]:
     return {name: getattr(customer, name) for name in COLUMNS}
 
 
-def _update(decisions: Sequence[Decision]) -> None:
-    if decisions:
-        rows = json.dumps([_row(decision.customer) for decision in decisions])
-        sql.run("crm", "update_customers", {"customers": rows})
+def save_facts(customers: Sequence[Customer]) -> None:
+    """Write the fields and origins of customers whose rows are locked: one statement."""
+    if customers:
+        sql.run("crm", "update_customers", {"customers": json.dumps([_row(one) for one in customers])})
 
 
 def _insert_identities(plan: Plan, organizations: dict[IdentityKey, Customer]) -> dict[IdentityKey, int]:
