@@ -14,10 +14,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from crm.identities import EMAIL, PHONE
+
 
 @dataclass(frozen=True)
 class Purpose:
-    """One purpose. `needs_yes`: nothing happens before a yes; else it happens until somebody refuses."""
+    """One purpose. `needs_yes`: nothing happens before a yes; else it happens until somebody refuses.
+
+    `networks` are those on which it can be asked; none named is all of them.
+    """
 
     name: str
     label: Promise | str
@@ -25,6 +30,11 @@ class Purpose:
     needs_yes: bool = True
     of_person: bool = False
     """Whether it is about the person and not about one handle: no channel of its own."""
+    networks: tuple[str, ...] = ()
+
+    def suits(self, network: str) -> bool:
+        """Whether it can be asked of an identity on this network."""
+        return not self.networks or network in self.networks
 
 
 PURPOSES: dict[str, Purpose] = {
@@ -42,6 +52,7 @@ PURPOSES: dict[str, Purpose] = {
                 "Your address or number, made unreadable first, is matched with an advertising platform's"
                 " users so that it shows you our advertisements."
             ),
+            networks=(EMAIL, PHONE),
         ),
         Purpose(
             "survey",
@@ -52,11 +63,13 @@ PURPOSES: dict[str, Purpose] = {
             "calls",
             gettext_lazy("Phone calls"),
             gettext_lazy("We may call you without having been asked to."),
+            networks=(PHONE,),
         ),
         Purpose(
             "visits",
             gettext_lazy("Visits to our website"),
             gettext_lazy("Which of our pages you opened is kept with what we know about you."),
+            of_person=True,
         ),
         Purpose(
             "service",

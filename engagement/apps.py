@@ -9,9 +9,10 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
-        from engagement import guards, holdings, imports, registering
+        from engagement import guards, holdings, imports, opt_in, registering
 
         guards.register()
         holdings.register()
         imports.register_importer()
         registering.register_inbox()
+        opt_in.register()

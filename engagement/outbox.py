@@ -192,7 +192,8 @@ def gather(delivery: Delivery) -> Outgoing:
     return Outgoing(
         delivery=delivery,
         account=delivery.account,
-        text=interaction.text,
+        # What only the customer may read, such as their own link, is not stored as the message's text.
+        text=str(payload.get("text") or interaction.text),
         html=str(payload.get("html", "")),
         subject=interaction.subject,
         external_id=interaction.external_id,

@@ -94,7 +94,10 @@ class ContactLedger(models.Model):
     customer = models.ForeignKey("crm.Customer", on_delete=models.PROTECT, related_name="contacts_made")
     identity = models.ForeignKey("crm.Identity", null=True, on_delete=models.PROTECT, related_name="+")
     delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="+")
-    origin = models.CharField(max_length=10, choices=[("reply", "Reply"), ("started", "We wrote first")])
+    origin = models.CharField(
+        max_length=10,
+        choices=[("reply", "Reply"), ("started", "We wrote first"), ("service", "Service message")],
+    )
     staff = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
