@@ -63,3 +63,13 @@ def _key(person: Mapping[str, Any]) -> IdentityKey:
 
 def _origin(source: str) -> str:
     return json.dumps(origin(source))
+
+
+def hold_owner(identity_id: int) -> Owner:
+    """One identity under the lock of an ingest, and whose it is until the caller's transaction ends.
+
+    Taken before conversations are locked, as an ingest takes it. Raises LookupError where it is gone.
+    """
+    for row in sql.rows("crm", "hold_owner", {"id": identity_id}):
+        return Owner(row["id"], row["customer_id"], row["home_customer_id"])
+    raise LookupError(f"identity {identity_id} is gone")

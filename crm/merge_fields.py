@@ -256,8 +256,8 @@ def _moment(text: str | None) -> datetime | None:
 
 def forget_sign(node_id: int, sign: datetime | None) -> None:
     """A handle leaves the record it stands at: the last sign that was kept on the way up may be its."""
-    at: int | None = node_id if sign is not None else None
-    while at is not None:
+    at: int | None = node_id
+    while at is not None and sign is not None:
         first = _open_of(at).first()
         if at == node_id and first is not None and first.fields.get(SEEN, {}).get("before"):
             first.fields[SEEN] = {"before": None}

@@ -9,11 +9,13 @@ from django.db import transaction
 from accounts.services import record_audit
 from core.events import emit
 from crm.models import Customer, CustomerTag, CustomerTouch, Tag
+from crm.trees import hold_root
 
 
 def add_tag(*, customer: Customer, tag: Tag, by: Any) -> None:
-    """Put a tag on a customer; once is enough."""
+    """Put a tag on a customer, or on the record they were merged into; once is enough."""
     with transaction.atomic():
+        customer = hold_root(customer.pk)
         _put, made = CustomerTag.objects.get_or_create(
             home_customer=customer, tag=tag, defaults={"customer": customer}
         )
@@ -24,6 +26,7 @@ def add_tag(*, customer: Customer, tag: Tag, by: Any) -> None:
 def remove_tag(*, customer: Customer, tag: Tag, by: Any) -> None:
     """Take a tag off a customer, also where a merge brought it twice."""
     with transaction.atomic():
+        customer = hold_root(customer.pk)
         gone, _each = CustomerTag.objects.filter(customer=customer, tag=tag).delete()
         if gone:
             _tell("customer.untagged", customer, tag, by)

@@ -19,11 +19,12 @@ from core import sql
 from core.events import emit
 from core.models import Workspace
 from core.text import clean_text
-from crm.arrivals import own_identities
+from crm.arrivals import hold_owner, own_identities
 from crm.identities import BadIdentity, normalize
 from crm.models import Identity
 from engagement.channels import connector
 from engagement.channels.base import Direction, Kind
+from engagement.ingest.store import refresh_conversations
 from engagement.models import (
     Attachment,
     ChannelAccount,
@@ -59,6 +60,8 @@ def reply(
     Raises ValidationError when the channel cannot carry it: too long, window closed, no way to answer.
     """
     check(by, "conversation.reply")
+    if conversation.identity_id is not None:
+        hold_owner(conversation.identity_id)
     conversation = lock_conversation(conversation.pk)
     repeated = _written_before(conversation, client_key)
     if repeated is not None:
@@ -282,11 +285,11 @@ def _follow(
 def _note_contact(conversation: Conversation, delivery: Delivery, *, by: User, origin: str) -> None:
     if conversation.identity_id is None:
         return
-    identity = Identity.objects.get(pk=conversation.identity_id)
+    owner = hold_owner(conversation.identity_id)
     ContactLedger.objects.create(
-        home_customer_id=identity.home_customer_id,
-        customer_id=identity.customer_id,
-        identity=identity,
+        home_customer_id=owner.home_customer_id,
+        customer_id=owner.customer_id,
+        identity_id=owner.identity_id,
         delivery=delivery,
         origin=origin,
         staff=by,
@@ -295,11 +298,7 @@ def _note_contact(conversation: Conversation, delivery: Delivery, *, by: User, o
 
 def refresh_clocks(conversation: Conversation, interaction: Interaction) -> None:
     """Read again from its interactions what the conversation shows: last line, waiting, due."""
-    hours = connector(conversation.account.connector).reply_window_hours
-    window = f"{hours} hours" if hours else None
-    sql.rows(
-        APP, "refresh_conversations", {"ids": [interaction.pk], "window": window, "history_before": None}
-    )
+    refresh_conversations(conversation.account, [interaction.pk])
     seen = [{"customer_id": conversation.customer_id}] if conversation.customer_id else []
     sql.run(APP, "touch_customers", {"seen": json.dumps(seen)})
     moments, zone = [interaction.occurred_at], Workspace.current().zone

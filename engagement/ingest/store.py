@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F
@@ -56,7 +57,7 @@ def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: 
     written = _insert(account, page, owners, readings)
     extras.store_extras(page, written.ids, owners)
     extras.apply_pending(account, list(written.ids))
-    changed = _refresh(account, written, live=live)
+    changed = _refresh(account, written, owners, live=live)
     fill_blanks(people, owners, source=account.connector)
     _touch(account, page, written, owners, changed)
     _tell(changed, written, live=live)
@@ -157,18 +158,45 @@ def _row(one: Prepared, owners: dict[IdentityKey, Owner], reading: Reading) -> d
     }
 
 
-def _refresh(account: ChannelAccount, written: Written, *, live: bool) -> list[dict[str, Any]]:
-    from engagement.ingest.door import HISTORY
+def refresh_conversations(
+    account: ChannelAccount,
+    interactions: Sequence[int],
+    *,
+    held: Collection[int] = (),
+    history_before: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """Read again what the conversations of these interactions show; `held` are identities under lock.
 
+    A merge moves conversations too. They are locked by a statement of their own, so that the one that writes
+    sees what a merge has just done; an owner who is not of this page is looked at again under lock.
+    """
     hours = connector(account.connector).reply_window_hours
+    sql.run(APP, "lock_conversations", {"ids": list(interactions)})
     changed = sql.rows(
         APP,
         "refresh_conversations",
         {
-            "ids": list(written.ids.values()),
+            "ids": list(interactions),
             "window": f"{hours} hours" if hours else None,
-            "history_before": None if live else timezone.now() - HISTORY,
+            "history_before": history_before,
         },
+    )
+    others = [row["id"] for row in changed if row["has_new_owner"] and row["identity_id"] not in held]
+    if others:
+        sql.run(APP, "own_conversations", {"ids": others})
+    return changed
+
+
+def _refresh(
+    account: ChannelAccount, written: Written, owners: Mapping[IdentityKey, Owner], *, live: bool
+) -> list[dict[str, Any]]:
+    from engagement.ingest.door import HISTORY
+
+    changed = refresh_conversations(
+        account,
+        list(written.ids.values()),
+        held={owner.identity_id for owner in owners.values()},
+        history_before=None if live else timezone.now() - HISTORY,
     )
     reopened = [row for row in changed if row["reopened"]]
     if reopened:

@@ -110,4 +110,5 @@ JOIN waiting w USING (id)
 LEFT JOIN counted USING (id), engagement_channelaccount a
 WHERE c.id = s.id AND a.id = c.account_id
 RETURNING c.id, c.team_id, c.assignee_id, c.customer_id, c.is_public, coalesce(counted.n, 0) AS n,
-          c.status = 'open' AND s.status_before <> 'open' AS reopened
+          c.status = 'open' AND s.status_before <> 'open' AS reopened,
+          c.identity_id, old.identity_id IS DISTINCT FROM new.identity_id AS has_new_owner
