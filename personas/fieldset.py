@@ -5,7 +5,9 @@ Segments, audiences and saved views over customers share this one set, called "c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from core import networks
 from core.conditions import Dimension, EventSource, Field, FieldSet, FieldType, define
@@ -13,9 +15,13 @@ from core.conditions.fields import Choices
 from core.models import Workspace
 from personas.traits.catalogue import CATALOGUE, Trait
 
+if TYPE_CHECKING:
+    from crm.models import CustomField
+
 # Customers that were merged away are nobody; the planner folds the subquery into the scan.
 BASE = "(SELECT * FROM crm_customer WHERE merged_into_id IS NULL) c"
 WHO, RULES, TAGS, SOON = "Who they are", "Segments and personas", "Tags and consent", "What we expect"
+OWN = "Fields of your own"
 PHRASES = {
     "inbound_30": "with {} interactions in 30 days",
     "inbound_90": "with {} interactions in 90 days",
@@ -32,12 +38,36 @@ PHRASES = {
     "country": "who live in {}",
     "language": "who speak {}",
 }
+ORGANIZATIONS = (
+    "(SELECT string_agg(o.name, ', ' ORDER BY o.name) FROM crm_affiliation a"
+    " JOIN crm_customer o ON o.id = a.organization_id WHERE a.person_id = c.id)"
+)
+TASKS = "SELECT 1 FROM crm_task x WHERE x.customer_id = c.id AND x.done_at IS NULL"
+# Every value was checked when it was written; the guards keep a rule alive should one not be what it seems.
+OWN_SQL = {
+    "text": (FieldType.TEXT, "c.custom->>'{key}'"),
+    "url": (FieldType.TEXT, "c.custom->>'{key}'"),
+    "choice": (FieldType.CHOICE, "c.custom->>'{key}'"),
+    "number": (
+        FieldType.NUMBER,
+        "CASE WHEN jsonb_typeof(c.custom->'{key}') = 'number' THEN (c.custom->>'{key}')::numeric END",
+    ),
+    "flag": (
+        FieldType.FLAG,
+        "CASE WHEN jsonb_typeof(c.custom->'{key}') = 'boolean' THEN (c.custom->>'{key}')::boolean END",
+    ),
+    "date": (
+        FieldType.DATE,
+        "CASE WHEN pg_input_is_valid(c.custom->>'{key}', 'date') THEN (c.custom->>'{key}')::date END",
+    ),
+}
+SAFE_KEY = re.compile(r"[a-z][a-z0-9_]*")
 LIVE = {"birth_year": "c.birth_year", "language": "c.language", "country": "c.country"}
 
 
 def register() -> None:
     """Define the set; called once, when the app is ready."""
-    customers = define(FieldSet("customer", "Customers", base=BASE, key="c.id"))
+    customers = define(FieldSet("customer", "Customers", base=BASE, key="c.id", lazy=_own_fields))
     customers.join("traits", "LEFT JOIN personas_traits t ON t.customer_id = c.id")
     customers.join("prediction", "LEFT JOIN personas_prediction p ON p.customer_id = c.id")
     customers.join("membership", "LEFT JOIN personas_personamembership m ON m.customer_id = c.id")
@@ -62,6 +92,22 @@ def _columns() -> Sequence[Field]:
         Field("customer.city", "City", FieldType.TEXT, "c.city", WHO),
         Field("customer.company", "Company", FieldType.TEXT, "c.company", WHO),
         Field("customer.job", "Work", FieldType.TEXT, "c.job", WHO),
+        Field("customer.profession", "Profession", FieldType.TEXT, "c.profession", WHO),
+        Field("customer.interests", "Interests", FieldType.TEXT, "array_to_string(c.interests, ', ')", WHO),
+        Field("customer.zone", "Time zone", FieldType.TEXT, "c.zone", WHO),
+        Field("customer.owner", "Looked after by", FieldType.CHOICE, "c.owner_id", WHO, _staff),
+        Field(
+            "customer.referred",
+            "Referred by somebody",
+            FieldType.FLAG,
+            "c.referred_by_id IS NOT NULL",
+            WHO,
+            phrase="who were referred by somebody",
+        ),
+        Field("customer.organization", "Organization", FieldType.TEXT, ORGANIZATIONS, WHO),
+        Field(
+            "customer.task", "Open task", FieldType.FLAG, f"EXISTS ({TASKS})", WHO, phrase="with an open task"
+        ),
         Field("customer.created_at", "Known since", FieldType.DATETIME, "c.created_at", WHO, nullable=False),
         Field("customer.refused", "Refused profiling", FieldType.FLAG, "c.profiling_refused", WHO),
     ]
@@ -192,6 +238,33 @@ KINDS: Choices = [
     ("survey", "survey answer"),
 ]
 DIRECTIONS: Choices = [("inbound", "from them"), ("outbound", "from us")]
+
+
+def _own_fields() -> Sequence[Field]:
+    """The workspace's own fields; archived ones work on in the rules that name them."""
+    from crm.custom_fields import fields
+
+    return [_own(field) for field in fields(archived=True) if SAFE_KEY.fullmatch(field.key)]
+
+
+def _own(field: CustomField) -> Field:
+    kind, sql = OWN_SQL[field.type]
+    return Field(
+        f"custom.{field.key}",
+        field.label,
+        kind,
+        sql.replace("{key}", field.key),
+        OWN,
+        choices=[(choice, choice) for choice in field.choices] if kind is FieldType.CHOICE else None,
+        hidden=field.is_archived,
+    )
+
+
+def _staff() -> Choices:
+    from accounts.models import User
+
+    people = User.objects.order_by("name")
+    return [(person.pk, person.display_name) for person in people]
 
 
 def _stages() -> Choices:

@@ -17,7 +17,9 @@ def describe(fieldset: FieldSet) -> dict[str, Any]:
     def group(label: str) -> dict[str, Any]:
         return groups.setdefault(label, {"label": label or fieldset.label, "fields": [], "events": []})
 
-    for field in fieldset.fields.values():
+    for field in fieldset.every_field().values():
+        if field.hidden:
+            continue
         group(field.group)["fields"].append(_field(field, choosing))
     for source in fieldset.events.values():
         group(source.group)["events"].append(_event(source, choosing))

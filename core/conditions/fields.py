@@ -54,7 +54,8 @@ class Field:
 
     `joins` names the set's joins that the SQL needs. `phrase` makes a better sentence than
     "whose <label> is …": "with {} orders", "who last ordered {}". `refers` ("tag", "segment")
-    lets `references` find what a rule depends on.
+    lets `references` find what a rule depends on. A hidden field still works in the rules that
+    name it, and the builder offers it no more.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Field:
     dimensions: tuple[Dimension, ...] = ()
     phrase: str = ""
     refers: str = ""
+    hidden: bool = False
 
     def allowed(self) -> tuple[Operator, ...]:
         """The operators of this field, in the builder's order."""
@@ -113,6 +115,9 @@ class EventSource:
 class FieldSet:
     """The fields that rules over one kind of row may use.
 
+    `fields` are the program's own; further ones that people define come from `lazy`, asked anew each time, so
+    that a field works at once in every process.
+
     `base` is the FROM clause with its alias ("crm_customer c"), `key` the row's id ("c.id"),
     `joins` further LEFT JOINs that fields ask for by name. `noun` and `pronoun` begin a sentence.
     """
@@ -126,6 +131,7 @@ class FieldSet:
     joins: dict[str, str] = field(default_factory=dict)
     fields: dict[str, Field] = field(default_factory=dict)
     events: dict[str, EventSource] = field(default_factory=dict)
+    lazy: Callable[[], Sequence[Field]] | None = None
 
     def join(self, name: str, sql: str) -> None:
         """Add a join; at most one row may match, or rows would repeat."""
@@ -144,6 +150,14 @@ class FieldSet:
             else:
                 _check(self, item)
                 self.fields[item.name] = item
+
+    def defined(self) -> dict[str, Field]:
+        """The fields that people defined, by name, as they are at this moment."""
+        return {item.name: item for item in self.lazy()} if self.lazy else {}
+
+    def every_field(self) -> dict[str, Field]:
+        """The program's fields, then those that people defined."""
+        return {**self.fields, **self.defined()}
 
 
 def _check(fieldset: FieldSet, item: Field) -> None:

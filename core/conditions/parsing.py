@@ -77,6 +77,7 @@ class _Parser:
     def __init__(self, fieldset: FieldSet) -> None:
         self.fieldset = fieldset
         self.choosing = Choosing()
+        self.defined: dict[str, Field] | None = None
         self.errors: list[RuleError] = []
         self.leaves = 0
 
@@ -137,7 +138,11 @@ class _Parser:
     def _field(self, name: Any, path: str) -> Field:
         if isinstance(name, str) and name in self.fieldset.fields:
             return self.fieldset.fields[name]
-        raise _Mistake(path, _unknown("field", name, list(self.fieldset.fields)))
+        if self.defined is None:
+            self.defined = self.fieldset.defined()
+        if isinstance(name, str) and name in self.defined:
+            return self.defined[name]
+        raise _Mistake(path, _unknown("field", name, [*self.fieldset.fields, *self.defined]))
 
     def _occurrence(self, data: dict[str, Any], path: str) -> Occurrence:
         event = data["event"]
