@@ -7,15 +7,21 @@ so that a page costs one statement a source, however long the history is.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.functional import Promise
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a timeline. `template` renders it with `item` in its context."""
+    """One line of a timeline. `template` renders it with `item` in its context.
+
+    `icon` (without ti-) stands beside what came by no channel account. Entries that `folds` names alike and
+    that follow one another are shown as one.
+    """
 
     at: datetime
     source: str
@@ -23,6 +29,8 @@ class Entry:
     kind: str
     template: str
     item: Any
+    icon: str = "circle-dot"
+    folds: str = ""
 
     @property
     def key(self) -> tuple[datetime, str, int]:
@@ -40,22 +48,40 @@ class Before:
 
 @dataclass(frozen=True)
 class Filter:
-    """What the reader asked for; a source that cannot hold any of it answers nothing."""
+    """What the reader asked for; a source that cannot hold any of it answers nothing.
+
+    `visibility` is public, private or '' for both.
+    """
 
     kinds: frozenset[str] = frozenset()
     network: str = ""
     text: str = ""
     visibility: str = ""
 
+    def __bool__(self) -> bool:
+        return bool(self.kinds or self.network or self.text or self.visibility)
+
+    def leaves_out(self, *kinds: str) -> bool:
+        """Whether none of these kinds is wanted."""
+        return bool(self.kinds) and self.kinds.isdisjoint(kinds)
+
 
 Fetch = Callable[[Sequence[int], Any, Before | None, Filter, int], Sequence[Entry]]
 _sources: dict[str, Fetch] = {}
+_kinds: dict[str, Promise | str] = {}
 
 
-def register(name: str, fetch: Fetch) -> None:
+def register(name: str, fetch: Fetch, *, kinds: Mapping[str, Promise | str] | None = None) -> None:
     """`fetch(customer_ids, user, before, filter, limit)` returns entries, newest first; an organization's
-    page asks for all its people at once."""
+    page asks for all its people at once. `kinds` names the kinds of its entries for the reader's filter.
+    """
     _sources[name] = fetch
+    _kinds.update(kinds or {})
+
+
+def kinds() -> dict[str, str]:
+    """The kinds of entries by which a reader can narrow the timeline, with their labels, by label."""
+    return dict(sorted(((name, str(label)) for name, label in _kinds.items()), key=lambda one: one[1]))
 
 
 def sources() -> dict[str, Fetch]:

@@ -12,16 +12,14 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         from accounts.permissions import can
         from core import search as palette
-        from core import timeline
         from core.settings_nav import Section
         from core.settings_nav import register as register_section
-        from crm import holdings, imports, journey_steps, search
-        from crm import timeline as order_timeline
+        from crm import holdings, imports, journey_steps, search, timeline
 
         holdings.register()
         journey_steps.register()
         imports.register_importer()
-        timeline.register(order_timeline.SOURCE, order_timeline.fetch)
+        timeline.register()
         palette.register(str(_("Customers")), search.find_customers)
         palette.register(str(_("Orders")), search.find_orders)
         register_section(

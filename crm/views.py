@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db.models import Count, Max, Min, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import replace_url
 
 from accounts.permissions import requires, staff
-from core import networks, timeline
+from core import networks
 from core.demo import is_demo
 from core.imports import importers
 from core.jobs import start_job
@@ -29,14 +28,7 @@ from crm.merging import CannotMerge, root_of, undo_merge
 from crm.models import Customer, MergeRecord, Stage, Tag
 from crm.services import Handle, IdentityTaken, attach_identity, create_customer, update_customer
 from crm.tagging import add_tag, remove_tag
-from crm.timeline import by_day
-
-TIMELINE_KINDS = {
-    "": gettext_lazy("All"),
-    "public": gettext_lazy("Public"),
-    "private": gettext_lazy("Private"),
-    "order": gettext_lazy("Orders"),
-}
+from crm.timeline import stream
 
 
 def _found(request: HttpRequest) -> CustomerFilter:
@@ -76,7 +68,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         "orders": _purchases(customer),
         "networks": networks.known(),
         **panels.collect(request, customer),
-        **_timeline(request, customer),
+        **stream(request, [customer.pk]),
     }
     return render(request, "crm/customer.html", context)
 
@@ -91,45 +83,14 @@ def _purchases(customer: Customer) -> dict[str, Any]:
 @require_GET
 @requires("customer.read")
 def customer_timeline(request: HttpRequest, pk: int) -> HttpResponse:
-    """The next entries of a timeline, or the first ones of another filter."""
+    """The next entries of a timeline, or the first ones of another filter, whose address the page takes."""
     customer = get_object_or_404(Customer.objects.roots(), pk=pk)
-    return render(request, "crm/_timeline.html", {"customer": customer, **_timeline(request, customer)})
-
-
-def _timeline(request: HttpRequest, customer: Customer) -> dict[str, Any]:
-    show = request.GET.get("show", "")
-    if show not in TIMELINE_KINDS:
-        raise BadRequest("show must be one of public, private, order, or nothing.")
-    text = request.GET.get("text", "").replace("\x00", "")[:200]
-    wanted = timeline.Filter(
-        kinds=frozenset({"order"}) if show == "order" else frozenset(),
-        visibility=show if show in ("public", "private") else "",
-        text=text,
-    )
-    before = _before(request)
-    entries, older = timeline.page(customer.pk, request.user, before=before, wanted=wanted, limit=30)
-    return {
-        "entries": by_day(entries, after=before.at if before else None),
-        "older": _token(older),
-        "show": show,
-        "shows": TIMELINE_KINDS.items(),
-        "text": text,
-    }
-
-
-def _token(point: timeline.Before | None) -> str:
-    return f"{point.at.isoformat()}|{point.source}|{point.id}" if point else ""
-
-
-def _before(request: HttpRequest) -> timeline.Before | None:
-    token = request.GET.get("before", "")
-    if not token:
-        return None
-    try:
-        at, source, number = token.split("|")
-        return timeline.Before(datetime.fromisoformat(at), source, int(number))
-    except ValueError as error:
-        raise BadRequest("This place in the timeline cannot be read. Open the customer again.") from error
+    context = {"customer": customer, **stream(request, [customer.pk])}
+    answer = render(request, "crm/_timeline.html", context)
+    if "before" not in request.GET:
+        query = f"?{context['query']}" if context["query"] else ""
+        replace_url(answer, customer.get_absolute_url() + query)
+    return answer
 
 
 @require_http_methods(["GET", "POST"])

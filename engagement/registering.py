@@ -15,10 +15,10 @@ def register_inbox() -> None:
     from crm.journey_steps import register_cause
     from engagement import bell, causes, known_networks
     from engagement.search import find_messages
-    from engagement.timeline import SOURCE, fetch
+    from engagement.timeline import KINDS, SOURCE, fetch
 
     known_networks.register_networks()
-    timeline.register(SOURCE, fetch)
+    timeline.register(SOURCE, fetch, kinds=KINDS)
     register_cause("interaction", causes.describe)
     search.register(str(_("Messages")), find_messages)
     notices.register("calls", bell.calls)
