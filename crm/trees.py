@@ -153,12 +153,12 @@ def has_identity(holding: Holding) -> bool:
 
 def refer_again(nodes: Collection[int]) -> None:
     """Say anew who referred these customers and whom they referred; nobody refers to themselves."""
-    concerned = Q(pk__in=nodes) | Q(home_referred_by_id__in=nodes)
-    rows = Customer.objects.filter(concerned, home_referred_by__isnull=False).order_by("pk")
+    told = Q(home_referred_by__isnull=False) | Q(referred_by__isnull=False)
+    rows = Customer.objects.filter(told, Q(pk__in=nodes) | Q(home_referred_by_id__in=nodes)).order_by("pk")
     found = list(rows.values_list("pk", "home_referred_by_id", "referred_by_id"))
     roots = roots_of({pk for row in found for pk in row[:2] if pk})
     for pk, home, known in found:
-        root = roots[home] if roots[home] != roots[pk] else None
+        root = roots[home] if home and roots[home] != roots[pk] else None
         if root != known:
             Customer.objects.filter(pk=pk).update(referred_by_id=root)
 
