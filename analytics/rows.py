@@ -33,8 +33,9 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def interactions(user: Any, given: dict[str, Any], zone: ZoneInfo) -> QuerySet[Interaction]:
-    """Inbound interactions that this reader may see."""
-    rows = Interaction.objects.visible_to(user).present().filter(direction="inbound")
+    """Inbound interactions that this reader may see, those that dashboards count: no visits."""
+    seen = Interaction.objects.visible_to(user).present()
+    rows = seen.filter(direction="inbound").exclude(kind="visit")
     rows = rows.filter(_between("occurred_at", given, zone))
     if given.get("network"):
         rows = rows.filter(account__network=given["network"])

@@ -206,7 +206,7 @@ def _events() -> Sequence[EventSource]:
             "interaction",
             "Interaction",
             table=own,
-            match="d.customer_id = c.id AND d.kind || '' <> 'order'",
+            match="d.customer_id = c.id AND d.kind || '' NOT IN ('order', 'visit')",
             day="d.day",
             count="d.n",
             noun=("interaction", "interactions"),
@@ -215,6 +215,16 @@ def _events() -> Sequence[EventSource]:
                 Dimension("kind", "Kind", "d.kind || ''", KINDS, phrase="by {}"),
                 Dimension("direction", "Direction", "d.direction || ''", DIRECTIONS, phrase="{}"),
             ),
+        ),
+        EventSource(
+            "visit",
+            "Visit",
+            table=own,
+            match="d.customer_id = c.id AND d.kind || '' = 'visit'",
+            day="d.day",
+            count="d.n",
+            noun=("visit", "visits"),
+            dimensions=(Dimension("network", "Network", "d.network || ''", _networks, phrase="on {}"),),
         ),
         EventSource(
             "order",
@@ -234,7 +244,6 @@ KINDS: Choices = [
     ("mention", "mention"),
     ("review", "review"),
     ("call", "call"),
-    ("visit", "visit"),
     ("survey", "survey answer"),
 ]
 DIRECTIONS: Choices = [("inbound", "from them"), ("outbound", "from us")]

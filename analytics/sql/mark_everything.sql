@@ -3,4 +3,5 @@
 INSERT INTO engagement_dirtyday (account_id, day, at)
 SELECT DISTINCT account_id, (occurred_at AT TIME ZONE %(zone)s)::date, statement_timestamp()
 FROM engagement_interaction
+WHERE kind <> 'visit'
 ON CONFLICT (account_id, day) DO NOTHING

@@ -1,5 +1,6 @@
 -- Interactions of the given days by account, team, kind, direction, visibility and persona, in place of what stood
--- there. The persona is the one the customer had on that day; before the first they ever had, that first one.
+-- there. Visits are not counted: a shop has a hundred of them for one message. The persona is the one the customer had
+-- on that day; before the first they ever had, that first one.
 -- Reads engagement_interaction by (account, occurred_at).
 WITH dirty AS (
     SELECT account_id, day, day::timestamp AT TIME ZONE %(zone)s AS begins,
@@ -14,7 +15,7 @@ WITH dirty AS (
     JOIN engagement_interaction i
         ON i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
     LEFT JOIN engagement_conversation c ON c.id = i.conversation_id
-    WHERE i.direction <> 'internal' AND i.deleted_at IS NULL
+    WHERE i.direction <> 'internal' AND i.deleted_at IS NULL AND i.kind <> 'visit'
 ), people AS (
     SELECT DISTINCT customer_id, day, ends FROM spoken WHERE customer_id IS NOT NULL
 ), belonging AS (

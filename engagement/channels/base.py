@@ -84,12 +84,24 @@ class PostRef:
 
 
 @dataclass(frozen=True)
+class VisitFacts:
+    """What a site or an app told about one visit; `intent` is a value of `engagement.models.Intent`."""
+
+    event: str
+    url: str = ""
+    referrer: str = ""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    intent: str = ""
+
+
+@dataclass(frozen=True)
 class Event:
     """One interaction as it arrived.
 
     `external_id` is unique in the account. `thread_keys` names the threads it may belong to, the surest
     first: the first one already known decides the conversation, and the others are remembered for it.
-    `occurred_at` is aware. Inbound needs an author; outbound belongs to no customer.
+    `occurred_at` is aware. Inbound needs an author; outbound belongs to no customer. A visit belongs to no
+    conversation: nobody answers it.
     """
 
     external_id: str
@@ -114,6 +126,7 @@ class Event:
     """An auto-reply or bounce: kept and shown, but it neither reopens nor waits for an answer."""
     staff_name: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    visit: VisitFacts | None = None
 
 
 @dataclass(frozen=True)

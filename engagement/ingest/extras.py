@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from django.core.files.base import ContentFile
 
@@ -18,6 +19,7 @@ from engagement.models import (
     Participant,
     PendingChange,
     Post,
+    VisitContent,
 )
 
 
@@ -47,7 +49,7 @@ def store_posts(account: ChannelAccount, page: Sequence[Prepared]) -> dict[str, 
 def store_extras(
     page: Sequence[Prepared], ids: Mapping[str, int], owners: Mapping[IdentityKey, Owner]
 ) -> None:
-    """Participants, mail content and files of the interactions that were stored now."""
+    """Participants, mail content, visits and files of the interactions that were stored now."""
     fresh = [one for one in page if one.event.external_id in ids]
     _store_participants(fresh, owners)
     mails = [
@@ -62,6 +64,13 @@ def store_extras(
     ]
     if mails:
         MailContent.objects.bulk_create(mails)
+    visits = [
+        VisitContent(interaction_id=ids[one.event.external_id], **asdict(one.event.visit))
+        for one in fresh
+        if one.event.visit
+    ]
+    if visits:
+        VisitContent.objects.bulk_create(visits)
     files = [attachment(ids[one.event.external_id], file) for one in fresh for file in one.event.files]
     if files:
         Attachment.objects.bulk_create(files)

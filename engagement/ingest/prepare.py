@@ -35,6 +35,11 @@ class Prepared:
     conversation_id: int | None = None
     post_id: int | None = None
 
+    @property
+    def is_said(self) -> bool:
+        """Whether it belongs to a conversation; a visit is seen and not said."""
+        return self.event.kind != Kind.VISIT
+
 
 def prepare(account: ChannelAccount, event: Event, *, country: str, now: datetime) -> Prepared:
     """The event with texts cleaned and identities normalized. Raises Rejected."""

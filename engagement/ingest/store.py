@@ -64,7 +64,10 @@ def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: 
     return written
 
 
-def _place_in_conversations(account: ChannelAccount, page: Sequence[Prepared]) -> None:
+def _place_in_conversations(account: ChannelAccount, whole: Sequence[Prepared]) -> None:
+    page = [one for one in whole if one.is_said]
+    if not page:
+        return
     keys = sorted({key for one in page for key in one.event.thread_keys})
     sql.run(APP, "store_threads", {"account": account.pk, "keys": keys})
     threads = sql.rows(APP, "lock_threads", {"account": account.pk, "keys": keys})
@@ -104,11 +107,11 @@ def _opening(number: int, group: Group) -> dict[str, Any]:
 
 
 def _read(page: Sequence[Prepared]) -> list[Reading]:
-    """Only what customers wrote is read; our own words say nothing about them."""
-    inbound = [one.event.direction == "inbound" for one in page]
-    texts = [one.event.text for one, is_inbound in zip(page, inbound, strict=True) if is_inbound]
+    """Only what customers wrote is read: our own words, and the titles of our pages, say nothing of them."""
+    written = [one.event.direction == "inbound" and one.is_said for one in page]
+    texts = [one.event.text for one, is_theirs in zip(page, written, strict=True) if is_theirs]
     readings = iter(read_texts(texts, languages=Workspace.current().languages))
-    return [next(readings) if is_inbound else UNREAD for is_inbound in inbound]
+    return [next(readings) if is_theirs else UNREAD for is_theirs in written]
 
 
 def _insert(
@@ -125,7 +128,7 @@ def _insert(
     )
     return Written(
         ids={row["external_id"]: row["id"] for row in found},
-        conversations=sorted({row["conversation_id"] for row in found}),
+        conversations=sorted({row["conversation_id"] for row in found} - {None}),
     )
 
 
@@ -192,6 +195,8 @@ def _refresh(
 ) -> list[dict[str, Any]]:
     from engagement.ingest.door import HISTORY
 
+    if not written.conversations:
+        return []
     changed = refresh_conversations(
         account,
         list(written.ids.values()),
@@ -225,7 +230,8 @@ def _touch(
     ]
     seen += [{"customer_id": row["customer_id"]} for row in changed if row["customer_id"]]
     sql.run(APP, "touch_customers", {"seen": json.dumps(seen)})
-    moments = [one.event.occurred_at for one in page if one.event.external_id in written.ids]
+    # rollups count what is said: visits would drown it
+    moments = [one.event.occurred_at for one in page if one.is_said and one.event.external_id in written.ids]
     zone = Workspace.current().zone
     sql.run(APP, "mark_dirty_days", {"account": account.pk, "moments": moments, "zone": zone})
 

@@ -4,7 +4,7 @@ WITH touch AS (
     SELECT i.customer_id, i.occurred_at AT TIME ZONE %(zone)s AS local_at
     FROM engagement_interaction i
     WHERE i.customer_id IS NOT NULL AND i.direction = 'inbound' AND NOT i.is_automatic AND i.deleted_at IS NULL
-        AND i.kind <> 'note' AND i.occurred_at >= %(since)s
+        AND i.kind NOT IN ('note', 'visit') AND i.occurred_at >= %(since)s
     UNION ALL
     SELECT o.customer_id, o.placed_at AT TIME ZONE %(zone)s
     FROM crm_order o

@@ -5,7 +5,7 @@ WITH touch AS (
     SELECT i.customer_id, i.occurred_at AS at, i.occurred_at AT TIME ZONE %(zone)s AS local_at
     FROM engagement_interaction i
     WHERE i.customer_id IS NOT NULL AND i.direction = 'inbound' AND NOT i.is_automatic AND i.deleted_at IS NULL
-        AND i.kind <> 'note' AND i.occurred_at < %(before)s
+        AND i.kind NOT IN ('note', 'visit') AND i.occurred_at < %(before)s
         AND (%(everybody)s OR i.customer_id IN (SELECT customer_id FROM personas_changedcustomer))
     UNION ALL
     SELECT o.customer_id, o.placed_at, o.placed_at AT TIME ZONE %(zone)s

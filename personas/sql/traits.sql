@@ -2,8 +2,14 @@
 -- From nightly_said, nightly_written, nightly_bought, crm_orderline, crm_customer, crm_consent,
 -- crm_identity and crm_customertag.
 -- Sums of sentiment and money are exact (numeric), so that the order of rows never shows in a result.
+-- Visits are counted by themselves, and show when somebody was here; habits are those of words and orders, which a
+-- hundred page views would drown.
 -- A window of d days holds the local days in (today - d, today]: days_ago from 0 to d - 1.
-WITH said AS (
+WITH visited AS (
+    SELECT customer_id, count(*) FILTER (WHERE days_ago BETWEEN 0 AND 29) AS visits_30
+    FROM nightly_said WHERE kind = 'visit'
+    GROUP BY customer_id
+), said AS (
     SELECT customer_id,
         count(*) FILTER (WHERE days_ago BETWEEN 0 AND 29) AS inbound_30,
         count(*) FILTER (WHERE days_ago BETWEEN 0 AND 89) AS inbound_90,
@@ -22,24 +28,27 @@ WITH said AS (
         avg(sentiment) AS sentiment,
         avg(length) AS message_length
     FROM nightly_said
-    WHERE kind IN ('message', 'comment', 'mention', 'review', 'call', 'visit')
+    WHERE kind IN ('message', 'comment', 'mention', 'review', 'call')
     GROUP BY customer_id
 ), written AS (
     SELECT customer_id, count(*) AS outbound_90
     FROM nightly_written
-    WHERE kind IN ('message', 'comment', 'mention', 'review', 'call', 'visit')
+    WHERE kind IN ('message', 'comment', 'mention', 'review', 'call')
         AND days_ago BETWEEN 0 AND 89
     GROUP BY customer_id
 ), touch AS (
-    SELECT customer_id, at, local_at, days_ago FROM nightly_said
+    SELECT customer_id, at, local_at, days_ago, kind = 'visit' AS is_visit FROM nightly_said
     WHERE kind IN ('message', 'comment', 'mention', 'review', 'call', 'visit')
     UNION ALL
-    SELECT customer_id, at, local_at, days_ago FROM nightly_bought
+    SELECT customer_id, at, local_at, days_ago, false FROM nightly_bought
 ), touched AS (
     SELECT customer_id,
         count(DISTINCT days_ago) FILTER (WHERE days_ago BETWEEN 0 AND 364) AS active_days_365,
         min(at) AS first_seen_at,
-        max(at) AS last_seen_at,
+        max(at) AS last_seen_at
+    FROM touch GROUP BY customer_id
+), timed AS (
+    SELECT customer_id,
         count(*) FILTER (
             WHERE extract(isodow FROM local_at) <= 5 AND extract(hour FROM local_at) BETWEEN 9 AND 16
         ) / count(*)::float8 AS office_share,
@@ -49,7 +58,7 @@ WITH said AS (
         count(*) FILTER (WHERE extract(day FROM local_at) >= 26 OR extract(day FROM local_at) <= 4)
             / count(*)::float8 AS payday_share,
         count(*) FILTER (WHERE extract(month FROM local_at) >= 11) / count(*)::float8 AS festive_share
-    FROM touch GROUP BY customer_id
+    FROM touch WHERE NOT is_visit GROUP BY customer_id
 ), bought AS (
     SELECT customer_id,
         count(*) FILTER (WHERE days_ago BETWEEN 0 AND 364) AS orders_365,
@@ -103,6 +112,7 @@ SELECT
     coalesce(said.inbound_30, 0) AS inbound_30,
     coalesce(said.inbound_90, 0) AS inbound_90,
     coalesce(said.inbound_365, 0) AS inbound_365,
+    coalesce(visited.visits_30, 0) AS visits_30,
     coalesce(written.outbound_90, 0) AS outbound_90,
     coalesce(touched.active_days_365, 0) AS active_days_365,
     coalesce(bought.orders_365, 0) AS orders_365,
@@ -124,12 +134,12 @@ SELECT
     said.order_talk_share,
     said.sentiment,
     said.message_length,
-    touched.office_share,
-    touched.evening_share,
-    touched.weekend_share,
-    touched.morning_share,
-    touched.payday_share,
-    touched.festive_share,
+    timed.office_share,
+    timed.evening_share,
+    timed.weekend_share,
+    timed.morning_share,
+    timed.payday_share,
+    timed.festive_share,
     coalesce(bought.orders_total, 0) AS orders_total,
     bought.average_order,
     bought.units_per_order,
@@ -148,9 +158,11 @@ SELECT
     coalesce(tagged.tags, 0) AS tags
 FROM nightly_batch b
 JOIN crm_customer c ON c.id = b.customer_id AND c.merged_into_id IS NULL
+LEFT JOIN visited ON visited.customer_id = c.id
 LEFT JOIN said ON said.customer_id = c.id
 LEFT JOIN written ON written.customer_id = c.id
 LEFT JOIN touched ON touched.customer_id = c.id
+LEFT JOIN timed ON timed.customer_id = c.id
 LEFT JOIN bought ON bought.customer_id = c.id
 LEFT JOIN repeated ON repeated.customer_id = c.id
 LEFT JOIN basket ON basket.customer_id = c.id

@@ -1,8 +1,9 @@
 """Every trait, declared once: its column, rule field, API field, documentation and label follow from here.
 
 Terms of the descriptions: an interaction counts when it is inbound and not deleted, of the kinds message,
-comment, mention, review, call or visit; a touch is an interaction or an order; a window of d days holds the
-local days in (today - d, today]. Counts are 0 when there is nothing, shares and means NULL when their base
+comment, mention, review or call; visits are counted by themselves. A touch is an interaction, a visit or an
+order, but habits of time are those of words and orders. A window of d days holds the local days in
+(today - d, today]. Counts are 0 when there is nothing, shares and means NULL when their base
 is 0. The SQL that computes them stands in `personas/sql/`.
 """
 
@@ -55,6 +56,7 @@ CATALOGUE: tuple[Trait, ...] = (
     Trait("inbound_30", "count", "Interactions, 30 days", "Interactions in the last 30 days", _LATELY),
     Trait("inbound_90", "count", "Interactions, 90 days", "Interactions in the last 90 days", _LATELY),
     Trait("inbound_365", "count", "Interactions, 365 days", "Interactions in the last 365 days", _LATELY),
+    Trait("visits_30", "count", "Visits, 30 days", "Pages and app screens seen in the last 30 days", _LATELY),
     Trait(
         "outbound_90",
         "count",

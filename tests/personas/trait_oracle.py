@@ -50,6 +50,7 @@ def traits(demo: Demo, *, today: date, zone: str, read: Reader) -> pd.DataFrame:
             "country": person.country,
             "identities": len(person.identities),
             "tags": len(person.tags),
+            "visits_30": 0,
             "consents": sum(consent.granted for consent in person.consents),
         }
         for person in demo.people

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 Row = dict[str, Any]
-KINDS = {"message", "comment", "mention", "review", "call", "visit"}
+KINDS = {"message", "comment", "mention", "review", "call"}
 
 
 def mean(values: Sequence[Any]) -> float | None:
@@ -64,11 +64,13 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
 
     kept = [row for row in own["said"] if row["deleted_at"] is None and row["kind"] != "note"]
     said = [row for row in once(kept) if row["kind"] in KINDS]
+    visits = [row["occurred_at"] for row in once(kept) if row["kind"] == "visit"]
     written = [row for row in own["written"] if row["deleted_at"] is None and row["kind"] in KINDS]
     orders = [row for row in own["orders"] if row["status"] in ("paid", "refunded")]
     priced = [row for row in orders if row["base_total"] is not None]
-    touches = [row["occurred_at"] for row in said] + [row["placed_at"] for row in orders]
-    local = [at.astimezone(zone) for at in touches]
+    deeds = [row["occurred_at"] for row in said] + [row["placed_at"] for row in orders]
+    local = [at.astimezone(zone) for at in deeds]
+    touches = [*deeds, *visits]
 
     def within(days: int, at: Any) -> bool:
         return 0 <= ago(at) < days
@@ -86,6 +88,7 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
         "inbound_30": sum(within(30, row["occurred_at"]) for row in said),
         "inbound_90": sum(within(90, row["occurred_at"]) for row in said),
         "inbound_365": sum(within(365, row["occurred_at"]) for row in said),
+        "visits_30": sum(within(30, at) for at in visits),
         "outbound_90": sum(within(90, row["occurred_at"]) for row in written),
         "active_days_365": len({ago(at) for at in touches if within(365, at)}),
         "orders_365": sum(within(365, at) for at in placed),
