@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 FORMS = ("console", "json")
+SIGNED_LINKS = re.compile(r"(/p/(?:[a-z-]+/)?)[\w.:=~-]{16,}")
+"""Addresses of customers' own pages: whoever reads the token may open them."""
 
 
 def logging_settings(*, level: str, form: str) -> dict[str, Any]:
@@ -35,7 +38,11 @@ def logging_settings(*, level: str, form: str) -> dict[str, Any]:
             "lines": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "foreign_pre_chain": _shared(),
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form)],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    hide_signed_links,
+                    *_renderers(form),
+                ],
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
@@ -48,6 +55,21 @@ def logging_settings(*, level: str, form: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
         },
     }
+
+
+def hide_signed_links(logger: Any, method: str, event: Any) -> Any:
+    """Leave tokens of signed links out of every line, wherever in it they stand."""
+    return {name: _hidden(value) for name, value in event.items()}
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return SIGNED_LINKS.sub(r"\1…", value)
+    if isinstance(value, dict):
+        return {name: _hidden(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(one) for one in value]
+    return value
 
 
 def _shared() -> list[Any]:

@@ -48,6 +48,8 @@ SERVERS = read_servers()
 
 DEBUG = env.bool("DEBUG", default=False)
 DEMO = env.bool("DEMO", default=True)
+# Whether /p/sign-up/ lets anybody ask for a mail that asks for their consent.
+SIGN_UP = env.bool("SIGN_UP", default=False)
 HOST = env("HOST", default="127.0.0.1")
 PORT = whole_number("PORT", default=8000, least=1)
 PUBLIC_URL = env("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")

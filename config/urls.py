@@ -14,5 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("personas.urls")),
     path("", include("analytics.urls")),
     path("api/v1/", include("config.api_urls")),
+    path("p/", include("crm.preferences.urls")),
     path("chat/", include("engagement.channels.webchat.urls")),
 ]

@@ -22,8 +22,9 @@ from accounts.permissions import check
 from accounts.services import record_audit
 from core.events import emit
 from core.models import Workspace
+from crm.arrivals import own_identities
 from crm.consents import ConsentIn, effective_consent, record_consents
-from crm.identities import EMAIL
+from crm.identities import EMAIL, BadIdentity, normalize
 from crm.models import Consent, ConsentRequest, Identity
 from crm.preferences.links import CONFIRM_LIFE, LinkEnded, confirm_url
 from crm.purposes import PURPOSES, check_purposes, label_of
@@ -90,6 +91,34 @@ def ask_for_consent(
         purpose=purpose,
     )
     return request
+
+
+@transaction.atomic
+def ask_stranger(*, email: str, purpose: str, source: str) -> None:
+    """Ask an address that somebody typed into a form, known or not; nothing happens where asking is no use.
+
+    Nobody learns from it whether the address is known here. Raises ValidationError for what is no address.
+    """
+    try:
+        address = normalize(EMAIL, email)
+    except BadIdentity as error:
+        raise ValidationError({"email": ValidationError(str(error), code="invalid")}) from error
+    author = {
+        "network": EMAIL,
+        "issuer": "",
+        "external_id": address,
+        "handle": address,
+        "name": "",
+        "verified": False,
+    }
+    (owner,) = own_identities([author], source=source).values()
+    identity = Identity.objects.get(pk=owner.identity_id)
+    try:
+        with transaction.atomic():
+            ask_for_consent(identity=identity, purpose=purpose, source=source)
+    except ValidationError as error:
+        if error.code not in ("lately", "given"):
+            raise
 
 
 def _refuse_pointless(identity: Identity, purpose: str) -> None:
@@ -173,6 +202,8 @@ def confirm(request: ConsentRequest, *, wording: str, place: str) -> Consent | N
     `wording` is what the page said, `place` the coarse network address they came from. The address is proven
     to be theirs by it. Raises LinkEnded for a request that lapsed.
     """
+    # The identity comes first, as in a merge.
+    Identity.objects.select_for_update(no_key=True).get(pk=request.identity_id)
     locked = ConsentRequest.objects.select_for_update(of=("self",)).get(pk=request.pk)
     if locked.confirmed_at is not None:
         return None

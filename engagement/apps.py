@@ -9,10 +9,11 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
-        from engagement import guards, holdings, imports, opt_in, registering
+        from engagement import about_you, guards, holdings, imports, opt_in, registering
 
         guards.register()
         holdings.register()
+        about_you.register()
         imports.register_importer()
         registering.register_inbox()
         opt_in.register()

@@ -10,10 +10,11 @@ class PersonasConfig(AppConfig):
 
     def ready(self) -> None:
         from core.jobs import register_runner
-        from personas import fieldset, holdings, nightly, proposals, segments, stages, timeline
+        from personas import about_you, fieldset, holdings, nightly, proposals, segments, stages, timeline
 
         fieldset.register()
         holdings.register()
+        about_you.register()
         timeline.register()
         nightly.register()
         stages.register()
