@@ -31,6 +31,7 @@ class Place:
 RAIL = (
     Place("engagement:inbox", _("Inbox"), "inbox", "conversation.read", "engagement:inbox-count"),
     Place("crm:customer-list", _("Customers"), "users", "customer.read"),
+    Place("crm:task-list", _("Tasks"), "checklist", "customer.read", "crm:task-count"),
     Place("personas:segment-list", _("Segments"), "chart-circles", "segment.read"),
     Place("personas:persona-list", _("Personas"), "masks-theater", "persona.read"),
     Place("analytics:overview", _("Analytics"), "chart-histogram", "analytics.read"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -32,6 +34,24 @@ def organizations_of(person: Customer) -> list[Affiliation]:
     """Where somebody belongs, each organization once."""
     found = person.affiliations.select_related("organization").order_by("organization__name", "pk")
     return _each_once(list(found[:MOST_PEOPLE]), "organization_id")
+
+
+def ids_about(customer: Customer) -> list[int]:
+    """Whose orders and words its page shows: its own, and for an organization those of its people."""
+    if customer.kind != CustomerKind.ORGANIZATION:
+        return [customer.pk]
+    people = Affiliation.objects.filter(organization=customer).order_by("person_id")
+    return [customer.pk, *people.values_list("person_id", flat=True).distinct()[:MOST_PEOPLE]]
+
+
+def panel(request: HttpRequest, customer: Customer) -> dict[str, Any]:
+    """The people of an organization, or where a person belongs; `other` is whom the page is not about."""
+    is_organization = customer.kind == CustomerKind.ORGANIZATION
+    rows = people_of(customer) if is_organization else organizations_of(customer)
+    others = [
+        {"other": row.person if is_organization else row.organization, "role": row.role} for row in rows
+    ]
+    return {"is_organization": is_organization, "rows": others}
 
 
 def _each_once(rows: Sequence[Affiliation], column: str) -> list[Affiliation]:

@@ -14,14 +14,25 @@ class CrmConfig(AppConfig):
         from core import search as palette
         from core.settings_nav import Section
         from core.settings_nav import register as register_section
-        from crm import holdings, imports, journey_steps, search, timeline
+        from crm import holdings, imports, journey_steps, notes, search, timeline
 
         holdings.register()
         journey_steps.register()
         imports.register_importer()
         timeline.register()
+        notes.register()
         palette.register(str(_("Customers")), search.find_customers)
         palette.register(str(_("Orders")), search.find_orders)
+        register_section(
+            Section(
+                "crm:field-list",
+                _("Customer fields"),
+                "forms",
+                _("Workspace"),
+                lambda user: can(user, "field.manage"),
+                24,
+            )
+        )
         register_section(
             Section(
                 "crm:import",

@@ -8,8 +8,10 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.permissions import check
@@ -79,17 +81,28 @@ def _tell(verb: str, note: CustomerNote, by: User) -> None:
     emit(verb, channels=["staff"], note=note.pk, customer=note.customer_id)
 
 
+def panel(request: HttpRequest, customer: Customer) -> list[CustomerNote]:
+    """The newest notes; older ones stand in the timeline."""
+    return list(customer.notes.select_related("author").order_by("-at", "-pk")[:5])
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    timeline.register(SOURCE, fetch, kinds={KIND: gettext_lazy("Notes")})
+
+
 def fetch(
     customer_ids: Sequence[int], user: Any, before: Before | None, wanted: Filter, limit: int
 ) -> Sequence[Entry]:
     """Notes about these customers, newest first, by the index (customer, at, id)."""
-    if (wanted.kinds and KIND not in wanted.kinds) or wanted.network or wanted.visibility:
+    if wanted.leaves_out(KIND) or wanted.network or wanted.visibility:
         return []
-    rows = CustomerNote.objects.filter(customer_id__in=customer_ids).select_related("author")
+    rows = CustomerNote.objects.filter(customer_id__in=customer_ids).select_related("author", "customer")
     if wanted.text:
         rows = rows.filter(text__icontains=wanted.text)
     bound = timeline.is_older(SOURCE, before)
     if bound is not None:
         at, pk = bound
         rows = rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk))
-    return [Entry(row.at, SOURCE, row.pk, KIND, TEMPLATE, row) for row in rows.order_by("-at", "-pk")[:limit]]
+    newest = rows.order_by("-at", "-pk")[:limit]
+    return [Entry(row.at, SOURCE, row.pk, KIND, TEMPLATE, row, "note") for row in newest]

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from crm import journey_steps
+from crm import affiliations, journey_steps, notes, profile, task_views
 from crm.models import Consent, Customer, MergeRecord
 
 Panel = Callable[[HttpRequest, Customer], Any]
@@ -40,6 +40,10 @@ PANELS: Mapping[str, Panel] = MappingProxyType(
         "merges": merges,
         "journey": journey_steps.panel,
         "consents": consents,
+        "profile": profile.panel,
+        "tasks": task_views.panel,
+        "notes": notes.panel,
+        "people": affiliations.panel,
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -22,12 +23,12 @@ from core.imports import importers
 from core.jobs import start_job
 from core.paging import page_for
 from crm import panels
+from crm.affiliations import ids_about
 from crm.filters import CUSTOMER_SORTS, CustomerFilter
-from crm.forms import CustomerForm, IdentityForm, ImportForm, TagForm
+from crm.forms import IdentityForm, ImportForm
 from crm.merging import CannotMerge, root_of, undo_merge
-from crm.models import Customer, MergeRecord, Stage, Tag
-from crm.services import Handle, IdentityTaken, attach_identity, create_customer, update_customer
-from crm.tagging import add_tag, remove_tag
+from crm.models import Customer, MergeRecord, Order, Stage, Tag
+from crm.services import Handle, IdentityTaken, attach_identity
 from crm.timeline import stream
 
 
@@ -59,22 +60,23 @@ def customer_list(request: HttpRequest) -> HttpResponse:
 @requires("customer.read")
 def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Everything of one customer in one stream; a merged one leads to the record that owns it."""
-    customer = get_object_or_404(Customer.objects.select_related("owner"), pk=pk)
+    customer = get_object_or_404(Customer.objects.select_related("owner", "referred_by"), pk=pk)
     if customer.is_merged:
         return HttpResponsePermanentRedirect(root_of(customer).get_absolute_url())
+    ids = ids_about(customer)
     context = {
         "customer": customer,
         "tags": Tag.objects.filter(customer_tags__customer=customer).distinct().order_by("name"),
-        "orders": _purchases(customer),
+        "orders": _purchases(ids),
         "networks": networks.known(),
         **panels.collect(request, customer),
-        **stream(request, [customer.pk]),
+        **stream(request, ids),
     }
     return render(request, "crm/customer.html", context)
 
 
-def _purchases(customer: Customer) -> dict[str, Any]:
-    paid = customer.orders.paid()
+def _purchases(ids: Sequence[int]) -> dict[str, Any]:
+    paid = Order.objects.filter(customer_id__in=ids).paid()
     return paid.aggregate(
         count=Count("pk"), total=Sum("base_total"), first=Min("placed_at"), last=Max("placed_at")
     )
@@ -85,38 +87,12 @@ def _purchases(customer: Customer) -> dict[str, Any]:
 def customer_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     """The next entries of a timeline, or the first ones of another filter, whose address the page takes."""
     customer = get_object_or_404(Customer.objects.roots(), pk=pk)
-    context = {"customer": customer, **stream(request, [customer.pk])}
+    context = {"customer": customer, **stream(request, ids_about(customer))}
     answer = render(request, "crm/_timeline.html", context)
     if "before" not in request.GET:
         query = f"?{context['query']}" if context["query"] else ""
         replace_url(answer, customer.get_absolute_url() + query)
     return answer
-
-
-@require_http_methods(["GET", "POST"])
-@requires("customer.edit")
-def customer_new(request: HttpRequest) -> HttpResponse:
-    """Make a customer by hand."""
-    form = CustomerForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        customer = create_customer(values=form.cleaned_data, by=staff(request))
-        return redirect("crm:customer", customer.pk)
-    return render(request, "crm/customer_edit.html", {"form": form}, status=422 if form.errors else 200)
-
-
-@require_http_methods(["GET", "POST"])
-@requires("customer.edit")
-def customer_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change the profile."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
-    form = CustomerForm(request.POST or None, instance=customer)
-    if request.method == "POST" and form.is_valid():
-        stored = Customer.objects.get(pk=pk)
-        update_customer(customer=stored, values=form.cleaned_data, by=staff(request))
-        messages.success(request, _("Saved."))
-        return redirect("crm:customer", pk)
-    context = {"form": form, "customer": customer}
-    return render(request, "crm/customer_edit.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
@@ -136,28 +112,6 @@ def identity_add(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, " ".join(error.messages))
     else:
         messages.success(request, _("Attached."))
-    return redirect("crm:customer", pk)
-
-
-@require_POST
-@requires("customer.edit")
-def tag_add(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put a tag on a customer."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
-    form = TagForm(request.POST)
-    if form.is_valid():
-        add_tag(customer=customer, tag=form.tag(), by=staff(request))
-    else:
-        messages.error(request, _("A tag has 1 to 60 characters."))
-    return redirect("crm:customer", pk)
-
-
-@require_POST
-@requires("customer.edit")
-def tag_remove(request: HttpRequest, pk: int, tag_pk: int) -> HttpResponse:
-    """Take a tag off a customer."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
-    remove_tag(customer=customer, tag=get_object_or_404(Tag, pk=tag_pk), by=staff(request))
     return redirect("crm:customer", pk)
 
 

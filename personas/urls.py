@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from personas import export_views, views
+from personas import export_views, panel_views, views
 
 app_name = "personas"
 urlpatterns = [
@@ -22,4 +22,8 @@ urlpatterns = [
     path("personas/<int:pk>/members/export/", export_views.persona_export, name="persona-export"),
     path("personas/<int:pk>/edit/", views.persona_edit, name="persona-edit"),
     path("personas/customers/<int:pk>/", views.customer_panel, name="customer-panel"),
+    path("personas/organizations/<int:pk>/", panel_views.organization_mix, name="organization-mix"),
+    path(
+        "personas/customers/<int:customer_pk>/segments/<int:pk>/", panel_views.segment_why, name="segment-why"
+    ),
 ]

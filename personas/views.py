@@ -334,5 +334,6 @@ def customer_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "segments": memberships.order_by("-since")[:8],
         "traits": [(trait, getattr(traits, trait.name)) for trait in CATALOGUE] if traits else [],
         "customer_id": pk,
+        "on_page": request.GET.get("on") == "page",
     }
     return render(request, "personas/_customer_panel.html", context)

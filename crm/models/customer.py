@@ -116,6 +116,10 @@ class Customer(models.Model):
         return reverse("crm:customer", args=[self.pk])
 
     @property
+    def is_organization(self) -> bool:
+        return self.kind == CustomerKind.ORGANIZATION
+
+    @property
     def is_merged(self) -> bool:
         return self.merged_into_id is not None
 
