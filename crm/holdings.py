@@ -25,16 +25,18 @@ from crm.models import (
     Tag,
     Task,
 )
+from crm.privacy import registering
+from crm.privacy.sections import nothing_more, suspects
 
 
 def register() -> None:
     """Register every table of this app that holds a person."""
     hold(Holding(Customer, "id", on_merge="stay"))
-    hold(Holding(Customer, "referred_by", "home_referred_by"))
+    hold(Holding(Customer, "referred_by", "home_referred_by", on_erase="clear"))
     hold(Holding(Affiliation, "person", "home_person"))
     hold(Holding(Affiliation, "organization", "home_organization"))
     hold(Holding(Identity, "customer", "home_customer"))
-    hold(Holding(Identity, "attached_to", on_merge="stay"))
+    hold(Holding(Identity, "attached_to", on_merge="stay", on_erase="clear", export_for="nobody"))
     hold(Holding(Order, "customer", "home_customer", seen_field="placed_at"))
     hold(Holding(CustomerTag, "customer", "home_customer"))
     hold(Holding(Consent, "customer", "home_customer"))
@@ -42,10 +44,11 @@ def register() -> None:
     hold(Holding(CustomerNote, "customer", "home_customer"))
     hold(Holding(Task, "customer", "home_customer"))
     hold(Holding(StageChange, "customer", "home_customer"))
-    hold(Holding(CustomerTouch, "customer", on_merge="recompute"))
+    hold(Holding(CustomerTouch, "customer", on_merge="recompute", export_for="nobody"))
     hold(Holding(LinkageMark, "customer", on_merge="recompute", export_for="nobody"))
     hold(Holding(MergeRecord, "keep", on_merge="stay"))
     hold(Holding(MergeRecord, "drop", on_merge="stay"))
-    hold(Holding(Suspect, "low", on_merge="stay"))
-    hold(Holding(Suspect, "high", on_merge="stay"))
+    hold(Holding(Suspect, "low", on_merge="stay", export=suspects))
+    hold(Holding(Suspect, "high", on_merge="stay", export=nothing_more))
     register_customer_data(CustomField, DirtyOrderDay, ErasedKey, Erasure, ExchangeRate, OrderLine, Tag)
+    registering.register()

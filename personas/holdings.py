@@ -9,6 +9,7 @@ from django.db import models
 
 from core.privacy import Holding, register_customer_data
 from core.privacy import register as hold
+from personas import privacy
 from personas.models import (
     ChangedCustomer,
     CustomerDay,
@@ -25,6 +26,7 @@ from personas.models import (
     SegmentSize,
     Traits,
 )
+from personas.privacy import told_elsewhere
 
 Rows = Sequence[dict[str, Any]]
 
@@ -47,24 +49,16 @@ def _erased(model: type[models.Model]) -> Callable[[Sequence[int]], int]:
 
 def register() -> None:
     """Computed rows are computed again after a merge; history stays with the record it names."""
-    columns: dict[type[models.Model], tuple[str, ...]] = {
-        Traits: (),
-        CustomerDay: (),
-        Prediction: (),
-        PersonaMembership: ("persona__name", "confidence", "reasons", "since"),
-        SegmentMembership: ("segment__name", "since"),
-        ChangedCustomer: ("customer_id",),
+    computed: dict[type[models.Model], Callable[[Sequence[int]], Rows]] = {
+        CustomerDay: _exported(CustomerDay, "day", "network", "kind", "direction", "n", "sentiment_sum"),
+        Traits: told_elsewhere,
+        Prediction: told_elsewhere,
+        PersonaMembership: told_elsewhere,
+        SegmentMembership: told_elsewhere,
+        ChangedCustomer: told_elsewhere,
     }
-    for model, names in columns.items():
-        hold(
-            Holding(
-                model,
-                "customer",
-                on_merge="recompute",
-                export=_exported(model, *names),
-                erase=_erased(model),
-            )
-        )
+    for model, export in computed.items():
+        hold(Holding(model, "customer", on_merge="recompute", export=export, erase=_erased(model)))
     history: dict[type[models.Model], tuple[str, ...]] = {
         SegmentChange: ("segment__name", "entered", "at"),
         PersonaChange: ("before__name", "after__name", "at"),
@@ -74,3 +68,4 @@ def register() -> None:
             Holding(model, "customer", on_merge="stay", export=_exported(model, *names), erase=_erased(model))
         )
     register_customer_data(ModelCard, Persona, PersonaModel, Rebuild, Segment, SegmentSize)
+    privacy.register()

@@ -1,0 +1,136 @@
+"""What was made of a person: told to them in an export, and taken out of persona cards in an erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from core import privacy
+from core.conditions import Explained, RuleInvalid
+from core.privacy import Erasing, Section, Subject
+from crm.privacy.words import Quotations
+from engagement.models import Interaction
+from personas.cards import without_names
+from personas.models import ModelCard, Persona, PersonaMembership, Prediction, SegmentMembership, Traits
+from personas.segments import explain_member
+from personas.traits.catalogue import CATALOGUE
+
+LEAST_QUOTE, LONGEST_QUOTE = 30, 220
+"""Letters of what may stand on a card (`sql/card_quotes.sql`)."""
+
+
+def erase_quotes(erasing: Erasing) -> None:
+    """Take their words off the persona cards; the next rebuild finds others."""
+    rows = Interaction.objects.filter(customer_id__in=erasing.subject.customers).order_by()
+    texts = [text for text in rows.values_list("text", flat=True).iterator() if len(text) >= LEAST_QUOTE]
+    if not texts:
+        return
+    quotations = Quotations(texts)
+    shown = {without_names(text) for text in texts if len(text) <= LONGEST_QUOTE}
+    for persona in Persona.objects.exclude(card={}):
+        quotes = persona.card.get("quotes", [])
+        kept = [one for one in quotes if not _is_theirs(str(one.get("text", "")), quotations, shown)]
+        if len(kept) == len(quotes):
+            continue
+        Persona.objects.filter(pk=persona.pk).update(card={**persona.card, "quotes": kept}, card_at=None)
+        erasing.count(Persona, 1)
+
+
+def _is_theirs(quote: str, quotations: Quotations, shown: set[str]) -> bool:
+    """Whether a quote repeats a text of theirs; on a card, names and numbers stand as an ellipsis."""
+    return quote in shown or any(quotations.repeats(part) for part in [quote, *quote.split("…")])
+
+
+def persona(subject: Subject) -> Section:
+    """The persona, how surely, and why."""
+    found = PersonaMembership.objects.filter(customer_id__in=subject.customers).select_related("persona")
+    rows = [
+        {
+            "persona": one.persona.name,
+            "confidence": one.confidence,
+            "reasons": one.reasons,
+            "since": one.since.isoformat(),
+        }
+        for one in found
+    ]
+    note = _("A group of customers with similar habits, computed every night. Confidence goes from 0 to 1.")
+    return Section("persona", _("The persona we put them in, and why"), rows, note)
+
+
+def predictions(subject: Subject) -> Section:
+    """What we expect of them, and how each figure was found."""
+    found = Prediction.objects.filter(customer_id__in=subject.customers)
+    rows = [
+        {
+            "still_a_customer": one.active_probability,
+            "orders_next_365_days": one.orders_365,
+            "value_next_365_days": one.value_365,
+            "best_network": one.best_network,
+            "best_network_rate": one.best_network_rate,
+            "best_hour": one.best_hour,
+            "rests_on_messages": one.base,
+            "computed_at": one.computed_at.isoformat(),
+        }
+        for one in found
+    ]
+    note = " ".join(card.explanation for card in ModelCard.objects.order_by("name") if card.explanation)
+    return Section("predictions", _("What we expect of them"), rows, note)
+
+
+def traits(subject: Subject) -> Section:
+    """Every computed fact with what it means."""
+    found = Traits.objects.filter(customer_id__in=subject.customers)
+    rows = [
+        {"fact": trait.label, "value": getattr(one, trait.name), "meaning": trait.description}
+        for one in found
+        for trait in CATALOGUE
+        if getattr(one, trait.name) not in (None, "")
+    ]
+    return Section("traits", _("Facts we computed"), rows)
+
+
+def segments(subject: Subject) -> Section:
+    """The segments they are in, each condition with the value it looked at."""
+    found = SegmentMembership.objects.filter(customer_id__in=subject.customers).select_related("segment")
+    rows = [
+        {
+            "segment": one.segment.name,
+            "description": one.segment.description,
+            "since": one.since.isoformat(),
+            "why": _why(one),
+        }
+        for one in found
+    ]
+    return Section("segments", _("Segments they are in, and why"), rows)
+
+
+def _why(membership: SegmentMembership) -> list[str]:
+    try:
+        explained = explain_member(membership.segment, membership.customer_id)
+    except RuleInvalid:
+        return []
+    return list(_sentences(explained)) if explained else []
+
+
+def _sentences(node: Explained) -> Iterator[str]:
+    if node.children:
+        for child in node.children:
+            yield from _sentences(child)
+    elif node.holds:
+        yield f"{node.text} ({node.found})" if node.found else node.text
+
+
+def told_elsewhere(customers: Sequence[int]) -> Sequence[dict[str, Any]]:
+    """For tables that a part of their own tells in words."""
+    return []
+
+
+def register() -> None:
+    """Add the parts of an export, and what an erasure does to cards."""
+    privacy.register_eraser("quotes", erase_quotes, order=10)
+    for order, (name, exporter) in enumerate(
+        (("persona", persona), ("predictions", predictions), ("segments", segments), ("traits", traits))
+    ):
+        privacy.register_export(name, exporter, order=60 + order)

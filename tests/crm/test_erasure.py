@@ -1,0 +1,216 @@
+"""An erased person leaves no trace, does not come back, and takes nobody else's words along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from benchmarks import _traces
+from core.events import live_redis
+from crm.erased import erased_before, identity_key
+from crm.identities import IdentityKey
+from crm.models import Customer, ErasedKey, Erasure, Identity, Order
+from crm.orders import store_orders
+from crm.privacy.erasing import erase_customer
+from engagement.channels.base import Author, Change
+from engagement.ingest import ingest
+from engagement.models import Conversation, Delivery, Interaction, PendingChange
+
+pytestmark = pytest.mark.django_db
+
+
+def everything() -> str:
+    """All rows of all tables, as PostgreSQL writes them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        tables = [row[0] for row in cursor.fetchall()]
+        parts = []
+        for table in tables:
+            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            parts += [row[0] for row in cursor.fetchall()]
+    return "\n".join(parts)
+
+
+@pytest.fixture
+def planted(settings: Any, tmp_path: Path) -> _traces.Planted:
+    settings.VAR_DIR = tmp_path
+    return _traces.plant()
+
+
+def test_the_tokens_are_really_there(planted: _traces.Planted, settings: Any) -> None:
+    dump = everything()
+    here = _traces.found_in_dump(dump, planted.tokens) | _traces.found_in_files(
+        Path(settings.MEDIA_ROOT), planted.tokens
+    )
+    here |= _traces.found_in_redis(live_redis(), planted.tokens)
+    assert set(planted.tokens) - here == set()
+
+
+def test_nothing_is_found_of_an_erased_person(
+    planted: _traces.Planted, settings: Any, ada: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        erase_customer(customer=planted.customer, by=ada)
+    dump = everything()
+    assert _traces.found_in_dump(dump, planted.tokens) == set()
+    assert _traces.found_in_files(Path(settings.MEDIA_ROOT), planted.tokens) == set()
+    assert _traces.found_in_redis(live_redis(), planted.tokens) == set()
+    assert [words for words in planted.kept if words not in "\n".join(_traces.readable(dump))] == []
+
+
+def test_other_people_stay_whole(planted: _traces.Planted, ada: Any) -> None:
+    erase_customer(customer=planted.customer, by=ada)
+    assert set(Customer.objects.values_list("name", flat=True)) == {"Bob Stay", "Stay Ltd"}
+    mixed = Conversation.objects.get(interactions__external_id="<m2@stay.example>")
+    assert mixed.customer is not None and mixed.customer.name == "Bob Stay"
+    assert mixed.subject == "[erased]"
+    assert mixed.count == mixed.interactions.exclude(direction="internal").count()
+    assert mixed.interactions.get(external_id="<m2@stay.example>").subject == "Re: [erased]"
+
+
+def test_a_conversation_of_theirs_alone_goes_with_our_answers(planted: _traces.Planted, ada: Any) -> None:
+    erase_customer(customer=planted.customer, by=ada)
+    assert not Interaction.objects.filter(external_id__in=["p1", "p2"]).exists()
+    waiting = Delivery.objects.get(state="queued")
+    assert waiting.payload["cc"] == ["bob@stay.example"]
+
+
+def test_pulling_the_same_pages_again_brings_nothing_back(planted: _traces.Planted, ada: Any) -> None:
+    erase_customer(customer=planted.customer, by=ada)
+    for account, events in planted.pages:
+        result = ingest(account, events)
+        gone = [event.external_id for event in events if _is_theirs(event)]
+        by_id = dict(zip([event.external_id for event in events], result.outcomes, strict=True))
+        assert {by_id[one] for one in gone} <= {"erased"}
+        assert set(by_id.values()) <= {"erased", "repeated"}
+    store_orders("shop", planted.orders)
+    assert not Order.objects.exists()
+    assert _traces.found_in_dump(everything(), planted.tokens) == set()
+
+
+def _is_theirs(event: Any) -> bool:
+    return (event.author is not None and event.author.name == _traces.NAME) or event.external_id == "p2"
+
+
+def test_the_same_pages_in_an_empty_account_bring_back_others_alone(
+    planted: _traces.Planted, ada: Any
+) -> None:
+    erase_customer(customer=planted.customer, by=ada)
+    for account, events in planted.pages:
+        Interaction.objects.filter(account=account).delete()
+        Conversation.objects.filter(account=account).delete()
+        ingest(account, events)
+    assert not Identity.objects.filter(external_id=_traces.MAIL).exists()
+    assert set(Interaction.objects.filter(direction="inbound").values_list("external_id", flat=True)) == {
+        "c2", "<m2@stay.example>",
+    }  # fmt: skip
+
+
+def test_changes_of_what_was_erased_are_not_kept(planted: _traces.Planted, ada: Any) -> None:
+    account = planted.pages[0][0]
+    erase_customer(customer=planted.customer, by=ada)
+    result = ingest(account, [Change("p1", "edit", timezone.now(), text="once more")])
+    assert result.outcomes == ["erased"]
+    assert not PendingChange.objects.exists()
+
+
+def test_who_writes_anew_is_a_new_customer(planted: _traces.Planted, ada: Any) -> None:
+    account, events = planted.pages[0]
+    number = planted.customer.pk
+    erase_customer(customer=planted.customer, by=ada)
+    later = timezone.now() + timedelta(minutes=1)
+    anew = replace(events[0], external_id="p9", occurred_at=later, text="hello again", files=())
+    assert ingest(account, [anew, replace(events[0], files=())]).outcomes == ["stored", "erased"]
+    customer = Customer.objects.get(identities__external_id="17849900112233")
+    assert customer.pk != number
+    assert [one.text for one in customer.interactions.all()] == ["hello again"]
+    answer = replace(events[1], external_id="p10", occurred_at=later + timedelta(minutes=1))
+    assert ingest(account, [answer]).outcomes == ["stored"]
+
+
+def test_an_erasure_leaves_its_record_and_keys(planted: _traces.Planted, ada: Any) -> None:
+    erasure = erase_customer(customer=planted.customer, by=ada, reason="request")
+    assert (erasure.number, erasure.reason, erasure.by) == (planted.customer.pk, "request", ada)
+    assert erasure.counts["crm_customer"] == 3, "two records of theirs, and one that named them"
+    key = identity_key(IdentityKey("email", "", _traces.MAIL))
+    assert erased_before([key]) == {key: erasure.at}
+    assert _traces.MAIL.encode() not in b"".join(bytes(row.digest) for row in ErasedKey.objects.all())
+    assert Erasure.objects.count() == 1
+
+
+def test_a_new_key_of_the_installation_forgets_no_erasure(
+    planted: _traces.Planted, ada: Any, settings: Any
+) -> None:
+    erase_customer(customer=planted.customer, by=ada)
+    key = identity_key(IdentityKey("email", "", _traces.MAIL))
+    settings.RAPPORT_OLD_KEYS = [settings.RAPPORT_KEY]
+    settings.RAPPORT_KEY = "another"
+    assert key in erased_before([key])
+
+
+def test_a_first_name_is_blotted_nearby_alone(ada: Any) -> None:
+    from tests.engagement.events import account, inbound, outbound
+
+    own = account()
+    anna = Author("anna99", handle="@anna99", name="Anna")
+    ingest(
+        own,
+        [inbound("1", author=anna, public=True), inbound("2", who="bob", public=True, text="Anna is right")],
+    )
+    ingest(
+        own,
+        [
+            inbound("3", who="carl", thread="t2", text="My sister Anna is here"),
+            outbound("4", text="Hi Anna!"),
+        ],
+    )
+    erase_customer(customer=Customer.objects.get(name="Anna"), by=ada)
+    texts = dict(Interaction.objects.values_list("external_id", "text"))
+    assert texts == {"2": "[erased] is right", "3": "My sister Anna is here", "4": "Hi [erased]!"}
+
+
+def test_a_name_that_another_customer_bears_stays_theirs(ada: Any) -> None:
+    from tests.engagement.events import account, inbound
+
+    own = account()
+    for number in ("a", "b"):
+        author = Author(f"maria-{number}-2231", name="Maria Quistgaard")
+        ingest(own, [inbound(number, author=author, thread=number)])
+    ingest(own, [inbound("c", who="carl", thread="c", text="Is Maria Quistgaard in?")])
+    erase_customer(customer=Customer.objects.get(identities__external_id="maria-a-2231"), by=ada)
+    assert Interaction.objects.get(external_id="c").text == "Is Maria Quistgaard in?"
+    assert Customer.objects.filter(name="Maria Quistgaard").count() == 1
+
+
+def test_rows_at_home_with_the_erased_person_stay_with_whom_they_belong_to(ada: Any) -> None:
+    from crm.merging import move_identity
+    from tests.engagement.events import account, inbound
+
+    own = account()
+    ingest(
+        own,
+        [
+            inbound("1", who="eva"),
+            inbound("2", who="second", thread="t2"),
+            inbound("3", who="bob", thread="t3"),
+        ],
+    )
+    eva, bob = (Customer.objects.get(identities__external_id=who) for who in ("eva", "bob"))
+    second = Identity.objects.get(external_id="second")
+    third = Identity.objects.create(
+        network="instagram", external_id="third", customer=eva, home_customer=eva, handle="third"
+    )
+    ingest(own, [inbound("4", who="third", thread="t4")])
+    move_identity(identity=second, to=eva)
+    move_identity(identity=third, to=bob)
+    erase_customer(customer=eva, by=ada)
+    third.refresh_from_db()
+    assert (third.customer_id, third.home_customer_id) == (bob.pk, bob.pk)
+    assert set(Interaction.objects.values_list("external_id", flat=True)) == {"3", "4"}
+    assert not Identity.objects.filter(external_id="second").exists()
