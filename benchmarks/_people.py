@@ -58,6 +58,25 @@ def people(count: int, *, seed: int = SEED) -> Iterator[tuple[str, ...]]:
             yield row
 
 
+def expected(count: int, *, seed: int = SEED) -> dict[str, int]:
+    """What an import of the file must count, told from the rows alone."""
+    found = {"rows": 0, "new": 0, "unchanged": 0, "matched": 0, "conflicting": 0, "bad": 0}
+    above: dict[str, tuple[str, ...]] = {}
+    for row in people(count, seed=seed):
+        found["rows"] += 1
+        if "@" not in row[3]:
+            found["bad"] += 1
+        elif row[0] not in above:
+            found["new"] += 1
+            above = {row[0]: row}
+        elif above[row[0]] == row:
+            found["unchanged"] += 1
+            found["matched"] += 1
+        else:
+            found["conflicting"] += 1
+    return found
+
+
 def _person(number: int, drawn: random.Random) -> tuple[str, ...]:
     first, name = drawn.choice(FIRST), drawn.choice(LAST)
     city, country = drawn.choice(CITIES)

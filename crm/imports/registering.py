@@ -8,7 +8,7 @@ from crm.imports.targets import organization_targets, people_targets
 from crm.imports.undoing import undo
 
 CUSTOMERS, ORGANIZATIONS = "import_customers", "import_organizations"
-PAGE = 2000
+PAGE = 1000
 
 
 def register_importers() -> None:
