@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from crm.linkage.engine import number
-from crm.linkage.normalizing import name_parts
+from crm.linkage.normalizing import address_parts, name_parts
 from crm.linkage.profiles import Kind, Profile
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def rules_of(profile: Profile) -> list[Rule]:
 
 
 def _address_rules(name: str) -> list[Rule]:
-    keys = f"list_concat({name}_keys, {name}_plain)"
-    long = f"list_filter({name}_keys, lambda x: length(x) >= 8)"
+    mails, keys, dated, plain = address_parts(name)
+    long = f"list_filter({keys}, lambda x: length(x) >= 8)"
     return [
-        Rule(keys=f"{name}_mails"),
-        Rule(keys=keys),
+        Rule(keys=mails),
+        Rule(keys=f"list_concat({keys}, {dated}, {plain})"),
         Rule(keys=f"list_transform({long}, lambda x: left(x, 6))"),
         Rule(keys=f"list_transform({long}, lambda x: right(x, 6))"),
     ]

@@ -33,6 +33,7 @@ LABELS = {
 }
 _PHRASES = {
     ("name", "same"): gettext_lazy("the same name"),
+    ("name", "typo"): gettext_lazy("names one letter apart"),
     ("name", "alike"): gettext_lazy("a similar name"),
     ("name", "initial"): gettext_lazy("the same family name and initial"),
     ("name", "part"): gettext_lazy("a name that holds the other"),
@@ -42,8 +43,8 @@ _PHRASES = {
     ("name", OTHER): gettext_lazy("the names differ"),
     ("addresses", "same"): gettext_lazy("the same e-mail"),
     ("addresses", "key"): gettext_lazy("the same handle or e-mail name"),
-    ("addresses", "typo"): gettext_lazy("e-mails one letter apart"),
-    ("addresses", "alike"): gettext_lazy("similar handles"),
+    ("addresses", "alike"): gettext_lazy("handles or e-mail names one letter apart"),
+    ("addresses", "dated"): gettext_lazy("addresses made from the same name and digits"),
     ("addresses", "plain"): gettext_lazy("addresses made from the same name"),
     ("addresses", OTHER): gettext_lazy("the e-mails and handles differ"),
     ("phones", "same"): gettext_lazy("the same phone number"),

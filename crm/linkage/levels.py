@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm.linkage.normalizing import name_parts
+from crm.linkage.normalizing import address_parts, name_parts
 from crm.linkage.profiles import Field, Kind
 
 
@@ -23,6 +23,8 @@ class Level:
     u: float
     rare: str = ""
     """The column whose frequency tells how much this agreement is worth."""
+    fixed: bool = False
+    """Nothing is learnt: it depends on another field, so that counting it would count that field twice."""
 
 
 OTHER = "other"
@@ -34,11 +36,16 @@ MACROS = (
     CREATE OR REPLACE MACRO closest(a, b) AS list_min(list_transform(a, lambda x:
         list_min(list_transform(b, lambda y: damerau_levenshtein(x, y)))))
     """,
+    "CREATE OR REPLACE MACRO alike(a, b) AS jaro_winkler_similarity(a, b) >= 0.9",
+    # Digits of a handle are chosen to tell it from others: two that differ in them are not one misspelt.
     """
-    CREATE OR REPLACE MACRO likest(a, b) AS list_max(list_transform(a, lambda x:
-        list_max(list_transform(b, lambda y: jaro_winkler_similarity(x, y)))))
+    CREATE OR REPLACE MACRO slip(x, y) AS damerau_levenshtein(x, y) <= 1
+        AND regexp_replace(x, '[^0-9]', '', 'g') = regexp_replace(y, '[^0-9]', '', 'g')
     """,
-    "CREATE OR REPLACE MACRO alike(a, b) AS jaro_winkler_similarity(a, b) >= 0.88",
+    """
+    CREATE OR REPLACE MACRO slipped(a, b) AS len(list_filter(a, lambda x:
+        length(x) >= 7 AND len(list_filter(b, lambda y: slip(x, y))) > 0)) > 0
+    """,
     """
     CREATE OR REPLACE MACRO same_end(a, b) AS list_has_any(
         list_transform(a, lambda x: right(x, 8)), list_transform(b, lambda y: right(y, 8)))
@@ -53,11 +60,15 @@ MACROS = (
 
 def missing(field: Field) -> str:
     """When nothing can be said: a side has no value."""
+    unknown = _unknown(field)
+    return f"{unknown} OR {field.within}_l = {field.within}_r" if field.within else unknown
+
+
+def _unknown(field: Field) -> str:
     name = field.name
     if field.kind == Kind.ADDRESSES:
         return " OR ".join(
-            f"len({name}_mails_{side}) + len({name}_keys_{side}) + len({name}_plain_{side}) = 0"
-            for side in "lr"
+            " + ".join(f"len({part}_{side})" for part in address_parts(name)) + " = 0" for side in "lr"
         )
     if field.kind in (Kind.PHONES, Kind.DOMAINS):
         return f"len({name}_l) = 0 OR len({name}_r) = 0"
@@ -78,11 +89,12 @@ def _name(name: str) -> tuple[Level, ...]:
     initial = f"(length({given}_l) = 1 OR length({given}_r) = 1) AND begins({given}_l, {given}_r)"
     return (
         Level("same", f"{name}_l = {name}_r", 0.62, 1e-5, name),
+        Level("typo", f"length({name}_l) >= 7 AND damerau_levenshtein({name}_l, {name}_r) <= 1", 0.13, 1e-5),
         Level(
             "alike",
             f"(alike({given}_l, {given}_r) AND alike({family}_l, {family}_r)) OR ({crossed})"
-            f" OR (length({name}_l) >= 8 AND damerau_levenshtein({name}_l, {name}_r) <= 2)",
-            0.20, 4e-5,
+            f" OR (length({name}_l) >= 14 AND damerau_levenshtein({name}_l, {name}_r) <= 2)",
+            0.07, 2e-5,
         ),
         Level("initial", f"{f} AND {initial}", 0.03, 5e-5, family),
         Level("part", f"within({name}_l, {name}_r)", 0.03, 1e-4),
@@ -106,13 +118,13 @@ def _title(name: str) -> tuple[Level, ...]:
 
 
 def _addresses(name: str) -> tuple[Level, ...]:
-    mails, keys, plain = f"{name}_mails", f"{name}_keys", f"{name}_plain"
+    mails, keys, dated, plain = address_parts(name)
     return (
         Level("same", f"list_has_any({mails}_l, {mails}_r)", 0.12, 1e-7),
         Level("key", f"list_has_any({keys}_l, {keys}_r)", 0.25, 5e-6),
-        Level("typo", f"closest({mails}_l, {mails}_r) <= 1", 0.08, 2e-6),
-        Level("alike", f"likest({keys}_l, {keys}_r) >= 0.94", 0.12, 2e-4),
-        Level("plain", f"list_has_any({plain}_l, {plain}_r)", 0.13, 2e-2),
+        Level("alike", f"slipped({keys}_l, {keys}_r)", 0.08, 5e-6),
+        Level("dated", f"list_has_any({dated}_l, {dated}_r)", 0.16, 0.16 / 2**5, fixed=True),
+        Level("plain", f"list_has_any({plain}_l, {plain}_r)", 0.16, 0.16 / 2, fixed=True),
     )
 
 

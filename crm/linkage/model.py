@@ -14,7 +14,7 @@ from math import log2
 from typing import TYPE_CHECKING, Any
 
 from crm.linkage.engine import number
-from crm.linkage.levels import OTHER, levels_of, missing
+from crm.linkage.levels import OTHER, Level, levels_of, missing
 from crm.linkage.profiles import Field, Kind, Profile
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SEED = 20_261_122
 THRESHOLD = 0.8
 """A pair of at least this probability is shown: one threshold for all data."""
-SAMPLED_PAIRS = 500_000
+SAMPLED_PAIRS = 250_000
 PRIOR_PAIRS = 100_000
 """So many sampled pairs, the first guess of u is worth."""
 PRIOR_MATCHES = 100
@@ -85,20 +85,22 @@ def settings_of(profile: Profile, weights: Weights, *, explain: bool = False) ->
 
 def _comparison(field: Field, known: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     nothing = {"sql_condition": missing(field), "label_for_charts": "missing", "is_null_level": True}
-    told = [_level(one.condition, one.code, known[one.code], one.rare) for one in levels_of(field)]
-    other = _level("ELSE", OTHER, known[OTHER])
+    told = [_level(one, known[one.code]) for one in levels_of(field)]
+    other = _level(Level(OTHER, "ELSE", 0, 0), known[OTHER])
     return {"output_column_name": field.name, "comparison_levels": [nothing, *told, other]}
 
 
-def _level(condition: str, code: str, known: tuple[float, float], rare: str = "") -> dict[str, Any]:
+def _level(level: Level, known: tuple[float, float]) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "sql_condition": condition,
-        "label_for_charts": code,
+        "sql_condition": level.condition,
+        "label_for_charts": level.code,
         "m_probability": known[0],
         "u_probability": known[1],
+        "fix_m_probability": level.fixed,
+        "fix_u_probability": level.fixed,
     }
-    if rare:
-        told |= {"tf_adjustment_column": rare, "disable_tf_exact_match_detection": True}
+    if level.rare:
+        told |= {"tf_adjustment_column": level.rare, "disable_tf_exact_match_detection": True}
     return told
 
 
@@ -252,8 +254,12 @@ def _learnt(
     """
     trained = [one for one in sessions if field.name in one.levels]
     matches = sum(one.matches for one in trained)
+    fixed = {level.code for level in levels_of(field) if level.fixed}
     found: dict[str, tuple[float, float]] = {}
     for code, (m, u) in guess.levels[field.name].items():
+        if code in fixed:
+            found[code] = (m, u)
+            continue
         seen = sum(one.matches * _told(one.levels[field.name][code][0]) for one in trained)
         likely = (seen + PRIOR_MATCHES * m) / (matches + PRIOR_MATCHES)
         counted = (_told(chance[code][1]) * pairs + u * PRIOR_PAIRS) / (pairs + PRIOR_PAIRS)

@@ -68,7 +68,7 @@ def column_types(field: Field) -> dict[str, str]:
     if field.kind == Kind.NAME:
         return {name: "VARCHAR", **dict.fromkeys(name_parts(name), "VARCHAR")}
     if field.kind == Kind.ADDRESSES:
-        return {f"{name}_mails": "VARCHAR[]", f"{name}_keys": "VARCHAR[]", f"{name}_plain": "VARCHAR[]"}
+        return dict.fromkeys(address_parts(name), "VARCHAR[]")
     if field.kind in (Kind.PHONES, Kind.DOMAINS):
         return {name: "VARCHAR[]"}
     if field.kind == Kind.DATE:
@@ -148,9 +148,10 @@ def _code(name: str, value: Any) -> Columns:
 def address_columns(name: str, values: Iterable[str], who: Sequence[str]) -> Columns:
     """E-mail addresses, and of every address or handle its telling part.
 
-    A part that only repeats the name (`eva.lind` of Eva Lind) is kept apart: it is hardly evidence beside it.
+    A part that only repeats the name is kept apart (`eva.lind` of Eva Lind), and so is one that adds a few
+    digits to it (`evalind1983`): beside the name they are little evidence.
     """
-    mails, own, plain = set(), set(), set()
+    mails, own, dated, plain = set(), set(), set(), set()
     for value in values:
         text = fold(value.strip())
         mail = _MAIL.fullmatch(text)
@@ -159,9 +160,17 @@ def address_columns(name: str, values: Iterable[str], who: Sequence[str]) -> Col
             continue
         if mail:
             mails.add(text)
-        if len(key) >= _SHORTEST_KEY:
-            (plain if repeats_name(key, who) else own).add(key)
-    return {f"{name}_mails": sorted(mails), f"{name}_keys": sorted(own), f"{name}_plain": sorted(plain)}
+        if repeats_name(key.strip("0123456789"), who) and len(key) <= len(key.strip("0123456789")) + 4:
+            (dated if key[-1:].isdigit() or key[:1].isdigit() else plain).add(key)
+        elif len(key) >= _SHORTEST_KEY:
+            own.add(key)
+    found = (sorted(one) for one in (mails, own, dated, plain))
+    return dict(zip(address_parts(name), found, strict=True))
+
+
+def address_parts(name: str) -> tuple[str, str, str, str]:
+    """The columns of whole addresses, of telling parts, of those made of name and digits, and of the name."""
+    return f"{name}_mails", f"{name}_keys", f"{name}_dated", f"{name}_plain"
 
 
 def address_key(local: str) -> str:

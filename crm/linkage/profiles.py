@@ -37,10 +37,14 @@ MANY = frozenset({Kind.ADDRESSES, Kind.PHONES, Kind.DOMAINS})
 
 @dataclass(frozen=True)
 class Field:
-    """One thing that is compared."""
+    """One thing that is compared.
+
+    `within` names a finer field that implies this one: where a city agrees, its country says nothing more.
+    """
 
     name: str
     kind: Kind
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ PERSON = Profile(
         Field("addresses", Kind.ADDRESSES),
         Field("phones", Kind.PHONES),
         Field("city", Kind.TEXT),
-        Field("country", Kind.AREA),
+        Field("country", Kind.AREA, within="city"),
         Field("company", Kind.TEXT),
         Field("birth_year", Kind.YEAR),
     ),
@@ -74,6 +78,6 @@ ORGANIZATION = Profile(
         Field("domains", Kind.DOMAINS),
         Field("phones", Kind.PHONES),
         Field("city", Kind.TEXT),
-        Field("country", Kind.AREA),
+        Field("country", Kind.AREA, within="city"),
     ),
 )

@@ -192,7 +192,8 @@ def memory_limit() -> int:
 
 def _end_with_parent() -> None:
     """The parent holds the other end of our input: it closes when the parent ends, however that happens."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os._exit(ORPHANED)
 
 
