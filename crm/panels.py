@@ -12,8 +12,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from crm import affiliations, journey_steps, notes, profile, task_views
-from crm.models import Consent, Customer, MergeRecord
+from crm import affiliations, consent_panel, journey_steps, notes, profile, task_views
+from crm.models import Customer, MergeRecord
 
 Panel = Callable[[HttpRequest, Customer], Any]
 
@@ -28,18 +28,12 @@ def merges(request: HttpRequest, customer: Customer) -> Any:
     return MergeRecord.objects.filter(keep=customer, undone_at=None).select_related("drop").order_by("-at")
 
 
-def consents(request: HttpRequest, customer: Customer) -> Any:
-    """What they allowed and refused, the newest first."""
-    found = Consent.objects.filter(customer=customer).select_related("identity")
-    return found.order_by("-at", "-pk")[:20]
-
-
 PANELS: Mapping[str, Panel] = MappingProxyType(
     {
         "identities": identities,
         "merges": merges,
         "journey": journey_steps.panel,
-        "consents": consents,
+        "consents": consent_panel.consents,
         "profile": profile.panel,
         "tasks": task_views.panel,
         "notes": notes.panel,

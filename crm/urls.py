@@ -1,6 +1,6 @@
 """Addresses of the customer pages."""
 
-from django.urls import path
+from django.urls import include, path
 
 from crm import export_views, field_views, record_views, stage_views, task_views, views
 
@@ -30,6 +30,7 @@ urlpatterns = [
     path("tasks/count/", task_views.task_count, name="task-count"),
     path("tasks/<int:pk>/", task_views.task_edit, name="task-edit"),
     path("tasks/<int:pk>/done/", task_views.task_finish, name="task-finish"),
+    path("", include("crm.consent_urls")),
     path("settings/fields/", field_views.field_list, name="field-list"),
     path("settings/fields/new/", field_views.field_new, name="field-new"),
     path("settings/fields/<int:pk>/", field_views.field_edit, name="field-edit"),

@@ -1,0 +1,12 @@
+"""Addresses about consents, under those of the customer pages."""
+
+from django.urls import path
+
+from crm import consent_views
+
+urlpatterns = [
+    path("customers/<int:pk>/consents/", consent_views.consent_add, name="consent-add"),
+    path("customers/<int:pk>/consents/ask/", consent_views.consent_ask, name="consent-ask"),
+    path("customers/<int:pk>/page-link/", consent_views.page_link, name="page-link"),
+    path("customers/<int:pk>/page-links/end/", consent_views.page_links_end, name="page-links-end"),
+]
