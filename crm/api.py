@@ -245,6 +245,8 @@ def store_pushed(good: Sequence[tuple[Answer, dict[str, Any]]], *, by: User) -> 
             outcome = result.outcomes[position]
             if outcome == OrderOutcome.REJECTED:
                 answer.reject("invalid", result.reasons[position])
+            elif outcome == OrderOutcome.ERASED:
+                answer.reject("erased", "Its buyer was erased after it was placed.")
             else:
                 answer.status, answer.id = outcome.value, ids.get(values["external_id"].strip())
     if any(answer.status in ("stored", "changed") for answer, _ in good):

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import OperationalError
+
 from core import sql
 from crm.facts import origin
 from crm.identities import IdentityKey
 
+TRIES = 5
 TOLD = ("name", "language", "country", "city", "zone", "birth_year")
 """What a channel or a shop may tell about a person."""
 
@@ -31,13 +34,19 @@ def own_identities(people: Sequence[Mapping[str, Any]], *, source: str) -> dict[
     runs in the caller's transaction, whose rows no merge can move until it ends.
     """
     given = json.dumps(list(people))
-    sql.run("crm", "store_identities", {"authors": given, "source": source, "origin": _origin(source)})
-    return {
-        IdentityKey(row["network"], row["issuer"], row["external_id"]): Owner(
-            row["id"], row["customer_id"], row["home_customer_id"]
-        )
-        for row in sql.rows("crm", "lock_identities", {"keys": given})
-    }
+    wanted = {_key(person) for person in people}
+    for _attempt in range(TRIES):
+        sql.run("crm", "store_identities", {"authors": given, "source": source, "origin": _origin(source)})
+        owners = {
+            IdentityKey(row["network"], row["issuer"], row["external_id"]): Owner(
+                row["id"], row["customer_id"], row["home_customer_id"]
+            )
+            for row in sql.rows("crm", "lock_identities", {"keys": given})
+        }
+        # somebody who was erased while we waited for the lock is somebody new
+        if wanted <= owners.keys():
+            return owners
+    raise OperationalError("These people come and go all the time. Try again in a moment.")
 
 
 def fill_blanks(

@@ -18,6 +18,7 @@ from core.models import Workspace
 from core.text import clean_text, is_far_future
 from crm import journey
 from crm.arrivals import fill_blanks, own_identities
+from crm.erased import erased_before, identity_key, order_key
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
 from crm.models import OrderStatus
 
@@ -68,6 +69,8 @@ class OrderOutcome(StrEnum):
     CHANGED = "changed"
     REPEATED = "repeated"
     REJECTED = "rejected"
+    ERASED = "erased"
+    """Its buyer was erased after it was placed, so it stays out."""
 
 
 @dataclass
@@ -103,14 +106,60 @@ def store_orders(source: str, orders: Sequence[OrderIn], *, live: bool = True) -
             result.reasons[position] = str(error)
             continue
         good[row["external_id"]] = (position, row)
-    if good:
-        with transaction.atomic():
-            written = _store([row for _, row in good.values()], source, workspace, live=live)
+    for external_id in _store_without_erased(good, result, source, workspace, live=live):
+        result.outcomes[good[external_id][0]] = OrderOutcome.ERASED
+    return result
+
+
+def _store_without_erased(
+    good: dict[str, tuple[int, dict[str, Any]]],
+    result: OrderResult,
+    source: str,
+    workspace: Workspace,
+    *,
+    live: bool,
+) -> set[str]:
+    """Store the rows by external id and fill in what became of them; those that are left out as erased."""
+    left_out: set[str] = set()
+    while len(left_out) < len(good):
+        rows = [row for external_id, (_, row) in good.items() if external_id not in left_out]
+        try:
+            with transaction.atomic():
+                written = _store(rows, source, workspace, live=live)
+        except _ErasedMet as met:
+            left_out |= met.orders
+            continue
         for row in written:
             position = good[row["external_id"]][0]
             result.ids[row["external_id"]] = row["id"]
             result.outcomes[position] = OrderOutcome.STORED if row["inserted"] else OrderOutcome.CHANGED
-    return result
+        break
+    return left_out
+
+
+class _ErasedMet(Exception):
+    """Some orders were placed by people who were erased since, by external id."""
+
+    def __init__(self, orders: set[str]) -> None:
+        super().__init__(f"{len(orders)} erased orders")
+        self.orders = orders
+
+
+def _refuse_erased(rows: Sequence[dict[str, Any]], source: str) -> None:
+    """Raise _ErasedMet; asked under the lock of the buyers' identities, one statement."""
+    keys = {order_key(source, row["external_id"]) for row in rows}
+    found = erased_before(keys | {identity_key(_buyer(row)) for row in rows})
+    gone = {
+        row["external_id"]
+        for row in rows
+        if order_key(source, row["external_id"]) in found
+        or (
+            identity_key(_buyer(row)) in found
+            and datetime.fromisoformat(row["placed_at"]) <= found[identity_key(_buyer(row))]
+        )
+    }
+    if gone:
+        raise _ErasedMet(gone)
 
 
 def _store(
@@ -121,6 +170,7 @@ def _store(
         known = people.setdefault(_buyer(row), row["person"])
         known["name"] = known["name"] or row["person"]["name"]
     owners = own_identities(list(people.values()), source=source)
+    _refuse_erased(rows, source)
     for row in rows:
         owner = owners[_buyer(row)]
         row["identity_id"], row["customer_id"] = owner.identity_id, owner.customer_id

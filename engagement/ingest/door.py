@@ -19,7 +19,7 @@ from django.utils import timezone
 from core.models import Workspace
 from engagement.channels.base import Change, Event
 from engagement.ingest import changes, store
-from engagement.ingest.left_out import ErasedMet, LeftOut, erased_changes, refuse_erased, without
+from engagement.ingest.left_out import ErasedMet, LeftOut, erased_changes, without
 from engagement.ingest.prepare import Prepared, Rejected, prepare
 from engagement.models import ChannelAccount
 
@@ -88,9 +88,7 @@ def _ingest(
     _drop_known(account, prepared)
     _drop_erased(prepared, left_out, result)
     if prepared:
-        page = list(prepared.values())
-        written = store.store_page(account, page, read_text=read_text, live=live)
-        refuse_erased(account, page)
+        written = store.store_page(account, list(prepared.values()), read_text=read_text, live=live)
         result.ids, result.conversations = written.ids, written.conversations
         for position, one in prepared.items():
             if one.event.external_id in written.ids:

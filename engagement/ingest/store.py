@@ -21,6 +21,7 @@ from engagement.channels import connector
 from engagement.channels.base import Event
 from engagement.ingest import extras
 from engagement.ingest.grouping import Group, group_threads
+from engagement.ingest.left_out import refuse_erased
 from engagement.ingest.prepare import Prepared, author_rows
 from engagement.models import ChannelAccount, ConversationEvent
 from engagement.reading import UNREAD, Reading, read_texts
@@ -45,9 +46,13 @@ def known(account: ChannelAccount, external_ids: Sequence[str]) -> set[str]:
 
 
 def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: bool, live: bool) -> Written:
-    """Insert the page and everything that follows from it, in the caller's transaction."""
+    """Insert the page and everything that follows from it, in the caller's transaction.
+
+    Raises ErasedMet where it holds what was erased, before anything but identities is written.
+    """
     people = author_rows(page)
     owners = own_identities(people, source=account.connector)
+    refuse_erased(account, page)
     posts = extras.store_posts(account, page)
     for one in page:
         if one.event.post:
