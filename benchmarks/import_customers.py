@@ -130,14 +130,14 @@ class _Work:
     def follow(self) -> None:
         """Read pages until the worker ends."""
         while not self._read_for(WORKING, self.during):
-            self.worker.send_signal(signal.SIGSTOP)
+            os.kill(self.worker.pid, signal.SIGSTOP)
             for _ in range(2):
                 self.reader.read({"list": [], "customer": []})
             stopped = time.monotonic()
             while time.monotonic() - stopped < STOPPED:
                 self.reader.read(self.without)
                 time.sleep(BREATH)
-            self.worker.send_signal(signal.SIGCONT)
+            os.kill(self.worker.pid, signal.SIGCONT)
 
     def _read_for(self, seconds: float, into: Reads) -> bool:
         """Whether the worker ended meanwhile."""

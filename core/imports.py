@@ -41,15 +41,28 @@ class Raced(Exception):
     """Somebody wrote the same thing meanwhile: the page is done again from its beginning."""
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What became of one row of a page, and what undoing it needs; without an id nothing can be undone."""
+
+    outcome: str
+    id: int | None = None
+    before: dict[str, Any] | None = None
+    changes: Sequence[Sequence[str]] = ()
+
+
 @dataclass
 class PageResult:
-    """What became of one page: counts by outcome, and (line, reason) of rejected rows."""
+    """What became of one page: counts by outcome, (line, reason) of rejected rows, and the others by line."""
 
     counts: dict[str, int] = field(default_factory=dict)
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    stored: dict[int, Stored] = field(default_factory=dict)
 
-    def add(self, outcome: str, n: int = 1) -> None:
-        self.counts[outcome] = self.counts.get(outcome, 0) + n
+    def add(self, number: int, stored: Stored) -> None:
+        """Note what became of a row."""
+        self.counts[stored.outcome] = self.counts.get(stored.outcome, 0) + 1
+        self.stored[number] = stored
 
 
 @dataclass

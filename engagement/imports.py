@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from accounts.models import Team
 from core.files import Row
-from core.imports import Importer, PageResult, register
+from core.import_stores import take_by
+from core.imports import Importer, PageResult, Stored, register
+from core.mapping import Target
 from core.text import clean_text, parse_when
 from engagement.channels.base import Author, Event
 from engagement.ingest import Outcome, ingest
@@ -24,7 +28,39 @@ class BadRow(ValueError):
 
 def register_importer() -> None:
     """Make this kind of file known."""
-    register(Importer(KIND, "Interactions", REQUIRED, store_rows))
+    take = take_by(store_rows, required=REQUIRED, key_of=_key_of)
+    register(Importer(KIND, "Interactions", REQUIRED, store_rows, targets=targets, take=take))
+
+
+def targets() -> list[Target]:
+    """What the columns of a file of interactions may hold: columns are recognized by these very names."""
+    group = _("Interaction")
+    return [
+        Target(name, label, group, (name.replace("_", " "),), required=name in REQUIRED)
+        for name, label in {
+            "network": _("Network"),
+            "account": _("Our page, mailbox or number"),
+            "external_id": _("Its id"),
+            "direction": _("inbound or outbound"),
+            "occurred_at": _("When"),
+            "kind": _("Kind"),
+            "text": _("Text"),
+            "subject": _("Subject"),
+            "thread_id": _("Thread"),
+            "in_reply_to": _("Answers the id"),
+            "public": _("Public"),
+            "rating": _("Rating"),
+            "staff_name": _("Who of us wrote it"),
+            "author": _("Author, as an object"),
+            "author_id": _("Author's id"),
+            "author_handle": _("Author's handle"),
+            "author_name": _("Author's name"),
+        }.items()
+    ]
+
+
+def _key_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(values.get(name, "")).strip() for name in ("network", "account", "external_id"))
 
 
 def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:
@@ -45,7 +81,7 @@ def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:
             if outcome == Outcome.REJECTED:
                 result.rejected.append((found[position][0].number, answer.reasons[position]))
             else:
-                result.add(outcome)
+                result.add(found[position][0].number, Stored(outcome))
     return result
 
 

@@ -7,11 +7,15 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from core.files import Row
-from core.imports import PageResult
+from core.imports import PageResult, Stored
 from core.text import parse_when
+from crm.models import Order
 from crm.orders import LineIn, OrderIn, OrderOutcome, store_orders
 
 KIND = "import_orders"
+RESTORED = (
+    "number", "status", "placed_at", "units", "total", "discount", "refunded", "currency", "base_total",
+)  # fmt: skip
 REQUIRED = ("order_id", "customer_id", "placed_at", "total", "currency")
 
 
@@ -28,13 +32,40 @@ def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:
             good.append((row, order_of(row.values)))
         except BadRow as error:
             result.rejected.append((row.number, str(error)))
-    answer = store_orders(options.get("source", "import"), [order for _, order in good], live=False)
+    source = options.get("source", "import")
+    names = [order.external_id for _, order in good if "\x00" not in order.external_id]
+    known = _known(source, names)
+    answer = store_orders(source, [order for _, order in good], live=False)
+    ids = Order.objects.ids_of(source, names)
     for position, outcome in enumerate(answer.outcomes):
+        row, order = good[position]
         if outcome == OrderOutcome.REJECTED:
-            result.rejected.append((good[position][0].number, answer.reasons[position]))
+            result.rejected.append((row.number, answer.reasons[position]))
         else:
-            result.add(outcome)
+            one = Stored(
+                outcome, ids.get(order.external_id), *_differences(known.get(order.external_id), order)
+            )
+            result.add(row.number, one)
     return result
+
+
+def _known(source: str, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """How the orders of a page stand here before it comes in."""
+    found = Order.objects.filter(source=source, external_id__in=external_ids)
+    return {one["external_id"]: one for one in found.values("external_id", *RESTORED)}
+
+
+def _differences(known: dict[str, Any] | None, order: OrderIn) -> tuple[dict[str, Any], list[list[str]]]:
+    """What undoing needs, and what is shown: {field: text before}, [what, before, after]."""
+    if known is None:
+        return {}, []
+    before = {name: str(value) for name, value in known.items() if name in RESTORED and value is not None}
+    shown = [
+        [name, str(known[name]), str(getattr(order, name))]
+        for name in ("status", "total", "discount", "refunded", "currency")
+        if str(known[name]) != str(getattr(order, name)) and known[name] != getattr(order, name)
+    ]
+    return {"order": before}, shown
 
 
 def order_of(values: dict[str, Any]) -> OrderIn:

@@ -1,7 +1,9 @@
 """Which kinds of files this app takes in."""
 
 from core.import_runs import register_runners
+from core.import_stores import take_by
 from core.imports import Importer, register
+from crm.imports import order_files
 from crm.imports.customers import take_organizations, take_people
 from crm.imports.orders import KIND, REQUIRED, store_rows
 from crm.imports.targets import organization_targets, people_targets
@@ -18,5 +20,11 @@ def register_importers() -> None:
         (ORGANIZATIONS, "Organizations", organization_targets, take_organizations),
     ):
         register(Importer(kind, label, (), page=PAGE, targets=targets, take=take, undo=undo))
-    register(Importer(KIND, "Orders", REQUIRED, store_rows, page=2000))
+    take = take_by(store_rows, required=REQUIRED, key_of=order_files.key_of)
+    register(
+        Importer(
+            KIND, "Orders", REQUIRED, store_rows, page=2000,
+            targets=order_files.targets, take=take, undo=order_files.undo_orders,
+        )
+    )  # fmt: skip
     register_runners()
