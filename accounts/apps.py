@@ -22,7 +22,8 @@ class AccountsConfig(AppConfig):
         from core import search as palette
 
         notices.register("jobs", jobs_of)
-        palette.register(str(_("Pages")), search.find_places)
+        palette.register(palette.Finder("pages", _("Pages and settings"), search.find_places, order=80))
+        palette.register(palette.Finder("actions", _("Actions"), search.find_actions, order=90))
         _register_settings()
 
 

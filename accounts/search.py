@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from accounts.context import rail_for
-from core.search import Hit
+from core.search import Hit, actions_for
 from core.settings_nav import sections_for
 
 
@@ -16,6 +16,12 @@ def find_places(text: str, user: Any, limit: int) -> list[Hit]:
     """Entries of the rail and of Settings whose name holds the text."""
     wanted = text.casefold()
     return [hit for hit in _places(user) if wanted in hit.label.casefold()][:limit]
+
+
+def find_actions(text: str, user: Any, limit: int) -> list[Hit]:
+    """What can be begun from anywhere, by name."""
+    wanted = text.casefold()
+    return [hit for hit in actions_for(user) if wanted in hit.label.casefold()][:limit]
 
 
 def _places(user: Any) -> Iterator[Hit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -20,18 +20,31 @@ from core import search as palette
 from core.demo import remove_demo
 from core.models import Job, JobState
 from core.paging import Sort, desc, page_for
+from core.text import clean_text
 
 JOB_SORTS = {"-created": Sort(desc("created_at"))}
-MAX_QUERY = 200
 
 
 @require_GET
 @signed_in
 def search(request: HttpRequest) -> HttpResponse:
-    """What the palette finds for `q`."""
-    text = request.GET.get("q", "")[:MAX_QUERY].replace("\x00", "")
-    groups = palette.search(text, request.user)
-    return render(request, "core/_search_results.html", {"groups": groups, "q": text})
+    """What is found for `q`: lines for the palette, or a page with more of each."""
+    text = clean_text(request.GET.get("q", "")[: 4 * palette.LONGEST], palette.LONGEST).strip()
+    in_palette = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
+    limit = palette.IN_PALETTE if in_palette else palette.ON_PAGE
+    context: dict[str, Any] = {"q": text, "groups": palette.search(text, request.user, limit=limit)}
+    if in_palette and not text:
+        context["groups"] = _places_to_go(request)
+    return render(request, "core/_search_results.html" if in_palette else "core/search.html", context)
+
+
+def _places_to_go(request: HttpRequest) -> list[palette.Group]:
+    """Before anything is typed: what was opened lately, and what can be begun."""
+    found = [
+        palette.Group("recent", _("Recent"), palette.recent(request.GET.getlist("recent"), request.user)),
+        palette.Group("actions", _("Actions"), palette.actions_for(request.user)),
+    ]
+    return [group for group in found if group.hits]
 
 
 def _jobs(request: HttpRequest) -> QuerySet[Job]:

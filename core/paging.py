@@ -241,7 +241,7 @@ def _page_at(
     queryset: QuerySet[M], *, sort: Sort, position: Position | None, limit: int, list_hash: str
 ) -> Page[M]:
     backward = bool(position and position.backward)
-    rows = list(_window(queryset, sort, position)[: limit + 1])
+    rows = _rows(queryset, sort, position, limit + 1)
     if backward and not rows:
         return _page_at(queryset, sort=sort, position=None, limit=limit, list_hash=list_hash)
     more, rows = len(rows) > limit, rows[:limit]
@@ -256,6 +256,20 @@ def _page_at(
         behind = Position(position.key, backward=True, inclusive=True)
         page.previous_token = write_token(behind, list_hash=list_hash)
     return page
+
+
+def _rows(queryset: QuerySet[M], sort: Sort, position: Position | None, wanted: int) -> list[M]:
+    """The next rows; those of a broad search (`core.finding`) piece by piece, until there are enough."""
+    finder = getattr(queryset, "finder", None)
+    batches = finder.batches(sort, position, wanted) if finder else None
+    if batches is None:
+        return list(_window(queryset, sort, position)[:wanted])
+    rows: list[M] = []
+    for ids in batches:
+        rows += _window(queryset.filter(pk__in=ids), sort, position)[: wanted - len(rows)]
+        if len(rows) >= wanted:
+            break
+    return rows
 
 
 def _window(queryset: QuerySet[M], sort: Sort, position: Position | None) -> QuerySet[M]:
@@ -331,6 +345,9 @@ def page_for(
     The token holds for the same model, URL arguments, filters and sort, so a page and its row
     fragment under another URL share tokens.
     """
+    finder = getattr(queryset, "finder", None)
+    if finder and finder.default in sorts:
+        default = finder.default
     name = _sort_name(request.GET.get(SORT_PARAM), sorts, default)
     params = [(k, v) for k in request.GET if k not in OWN_PARAMS for v in request.GET.getlist(k)]
     list_hash = _list_hash(sorts[name], _request_hash(request, queryset, params))

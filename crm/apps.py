@@ -11,18 +11,20 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.permissions import can
-        from core import search as palette
+        from core.jobs import register_runner
         from core.settings_nav import Section
         from core.settings_nav import register as register_section
-        from crm import holdings, imports, journey_steps, notes, search, timeline
+        from crm import about_you, holdings, imports, journey_steps, notes, search, timeline
+        from crm.linkage import jobs as linkage
 
         holdings.register()
+        about_you.register()
+        register_runner(linkage.KIND, linkage.run_search)
         journey_steps.register()
         imports.register_importer()
         timeline.register()
         notes.register()
-        palette.register(str(_("Customers")), search.find_customers)
-        palette.register(str(_("Orders")), search.find_orders)
+        search.register()
         register_section(
             Section(
                 "crm:field-list",

@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Prefetch, Q, Value
+from django.db.models.functions import Coalesce, NullIf
 
+from core.finding import Fold, FoundQuerySet
 from core.models import Workspace
 
-PROBE = 5000
-"""So many hits of a search are taken as a list of ids; beyond that the list is walked in its order."""
+PIECE = 16_384
+"""Customers are searched by pieces of so many ids where a search finds too much."""
+SHOWN = Fold(Coalesce(NullIf("handle", Value("")), "external_id"))
+"""A handle as it is looked for; the id stands in where there is none."""
 
 
-class CustomerQuerySet(models.QuerySet[Any]):
+class CustomerQuerySet(FoundQuerySet):
     """Customers."""
 
     def visible_to(self, user: Any) -> CustomerQuerySet:
@@ -26,19 +30,16 @@ class CustomerQuerySet(models.QuerySet[Any]):
         return self.filter(merged_into__isnull=True)
 
     def matching(self, text: str) -> CustomerQuerySet:
-        """Any part of a name, handle, address or number, whatever its case."""
-        from crm.models import Customer, Identity
+        """Whom a text means (`crm.finding`); a search that finds too much is read by pieces."""
+        from crm.finding import Broad, Wanted, find, matches
 
-        text = text.strip()
-        if not text:
+        if not text.strip():
             return self
-        named = Customer.objects.filter(name__icontains=text).values_list("pk", flat=True)
-        handled = Identity.objects.matching(text).values_list("customer_id", flat=True)
-        found = list(named.union(handled)[: PROBE + 1])
-        if len(found) <= PROBE:
-            return self.filter(pk__in=found)
-        handles = Identity.objects.filter(customer=OuterRef("pk")).matching(text)
-        return self.filter(Q(name__icontains=text) | Exists(handles))
+        wanted = Wanted.of(text)
+        found = find(wanted)
+        if not found.is_broad:
+            return self.filter(pk__in=found.ids)
+        return self.filter(matches(wanted, found.exact)).found_by(Broad(wanted, found.exact))
 
     def for_list(self) -> CustomerQuerySet:
         """What a row of the customer list shows."""
@@ -56,9 +57,6 @@ class IdentityQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: Any) -> IdentityQuerySet:
         """All staff see who customers are."""
         return self if user.is_active else self.none()
-
-    def matching(self, text: str) -> IdentityQuerySet:
-        return self.filter(handle__icontains=text.strip().lstrip("@"))
 
 
 class OrderQuerySet(models.QuerySet[Any]):

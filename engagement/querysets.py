@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Self
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.contrib.postgres.search import SearchVector
+from django.db.models import DateTimeField, Exists, Func, OuterRef, Prefetch, QuerySet, Subquery
 from django.utils import timezone
 
 from accounts.querysets import TeamScopedQuerySet, team_ids
+from core.finding import FoundQuerySet
+from core.words import Words
 
-PROBE = 5000
-"""So many hits of a search are taken as a list of ids; beyond that the list is walked by time."""
+WEEK_ONE = datetime(2001, 1, 1, tzinfo=UTC)
+SAID = SearchVector("subject", "text", config="simple")
+"""The words of an interaction, as its index holds them."""
+
+
+class Week(Func):
+    """The Monday on which a moment's week began, in UTC."""
+
+    template = "date_bin('7 days', %(expressions)s, '2001-01-01 00:00:00+00')"
+    output_field = DateTimeField()
 
 
 class ChannelAccountQuerySet(TeamScopedQuerySet[Any]):
@@ -61,20 +72,10 @@ class ConversationQuerySet(TeamScopedQuerySet[Any]):
         return self.exclude(status="resolved").filter(Exists(called))
 
     def matching(self, text: str, user: Any) -> Self:
-        """Whose customer, subject or words contain the text."""
-        from crm.models import Customer
-        from engagement.models import Interaction
+        """Whose customer, subject or words contain the text (`engagement.finding`)."""
+        from engagement.finding import conversations_about
 
-        text = text.strip()
-        if not text:
-            return self
-        people = list(Customer.objects.roots().matching(text).values_list("pk", flat=True)[:PROBE])
-        said = Interaction.objects.visible_to(user).saying(text)
-        found = set(said.values_list("conversation_id", flat=True)[: PROBE + 1])
-        by_words: Any = Q(pk__in=found - {None})
-        if len(found) > PROBE:
-            by_words = Exists(said.filter(conversation_id=OuterRef("pk")))
-        return self.filter(Q(customer_id__in=people) | by_words)
+        return self.filter(conversations_about(self, text, user)) if text.strip() else self
 
     def with_seen(self, user: Any) -> Self:
         """`seen_at`: up to when this person read it."""
@@ -97,9 +98,7 @@ class ConversationQuerySet(TeamScopedQuerySet[Any]):
         )
 
 
-class InteractionQuerySet(TeamScopedQuerySet[Any]):
-    """Single touches."""
-
+class InteractionQuerySet(FoundQuerySet, TeamScopedQuerySet[Any]):
     """Single touches."""
 
     def present(self) -> Self:
@@ -107,10 +106,17 @@ class InteractionQuerySet(TeamScopedQuerySet[Any]):
         return self.filter(deleted_at__isnull=True)
 
     def saying(self, text: str) -> Self:
-        """Whose words contain these words; served by the index on the text."""
-        wanted = SearchQuery(text, config="simple", search_type="websearch")
-        words: QuerySet[Any] = self.annotate(words=SearchVector("text", config="simple"))
-        return words.filter(words=wanted)  # type: ignore[return-value]
+        """Whose subject and text contain these words."""
+        query = Words.of(text).query
+        return self.none() if query is None else self.alias(words=SAID).filter(words=query)
+
+    def searched(self, text: str, user: Any) -> Self:
+        """Those of them that a person sees, for lists by time: a frequent word costs no more than a rare one."""
+        from engagement.finding import Said
+
+        words = Words.of(text)
+        seen = self.visible_to(user).saying(text)
+        return seen if words.query is None else seen.found_by(Said(words, user))
 
 
 def visible_teams(user: Any) -> QuerySet[Any]:

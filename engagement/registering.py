@@ -14,13 +14,19 @@ def register_inbox() -> None:
     """Networks, timeline, palette, bell and the sections of Settings."""
     from crm.journey_steps import register_cause
     from engagement import bell, causes, known_networks
-    from engagement.search import find_messages
+    from engagement.search import find_messages, name_conversations
     from engagement.timeline import KINDS, SOURCE, fetch
 
     known_networks.register_networks()
     timeline.register(SOURCE, fetch, kinds=KINDS)
     register_cause("interaction", causes.describe)
-    search.register(str(_("Messages")), find_messages)
+    search.register(
+        search.Finder("messages", _("Messages"), find_messages, more="engagement:message-list", order=40)
+    )
+    search.register_place("engagement:conversation", name_conversations)
+    search.register_action(
+        search.Action("engagement:channel-new", _("Connect a channel"), "plug", _may_manage)
+    )
     notices.register("calls", bell.calls)
     notices.register("handed-over", bell.handed_over)
     notices.register("not-through", bell.not_through)

@@ -9,40 +9,63 @@ from django.urls import reverse
 
 from accounts.permissions import can
 from core import formatting, networks
-from core.search import Hit
+from core.paging import Sort, desc, paginate
+from core.search import Hit, beginning
 from engagement.models import Conversation, Interaction
-from engagement.querysets import PROBE
+
+NEWEST = Sort(desc("occurred_at"))
+SHORTEST = 2
+ROWS_FOR_ONE = 3
 
 
 def find_messages(text: str, user: Any, limit: int) -> Sequence[Hit]:
-    """Conversations in which somebody said this."""
-    if not can(user, "conversation.read") or len(text) < 2:
+    """Conversations in which somebody said this; a conversation once, by its newest message."""
+    if not can(user, "conversation.read") or len(text) < SHORTEST:
         return []
-    said = Interaction.objects.visible_to(user).present().saying(text)
-    # Taken by the index in any order first: sorted by time at once, the planner would walk the time index.
-    probed = list(said.order_by().values_list("pk", flat=True)[:PROBE])
-    rows = Interaction.objects.filter(pk__in=probed, conversation__isnull=False)
-    rows = rows.select_related("conversation__customer", "account").order_by("-occurred_at", "-pk")
+    said = messages(user, beginning(text)).select_related("conversation__customer", "account")
     hits: dict[int, Hit] = {}
-    for row in rows[: limit * 4]:
+    for row in paginate(said, sort=NEWEST, limit=ROWS_FOR_ONE * limit):
         hits.setdefault(row.conversation_id, _hit(row, row.conversation, text))
     return list(hits.values())[:limit]
+
+
+def messages(user: Any, text: str) -> Any:
+    """Messages in conversations of one's teams that say this."""
+    return Interaction.objects.searched(text, user).present().filter(conversation__isnull=False)
 
 
 def _hit(row: Interaction, conversation: Conversation, text: str) -> Hit:
     who = str(conversation.customer) if conversation.customer else ""
     return Hit(
-        label=_around(row.text, text),
+        label=excerpt(f"{row.subject} {row.text}".strip(), text),
         url=f"{reverse('engagement:conversation', args=[conversation.pk])}?view=all",
         detail=f"{who} · {formatting.age(row.occurred_at)}",
         icon=f"ti-{networks.get(row.account.network).icon}",
+        object="conversation",
+        id=conversation.pk,
     )
 
 
-def _around(said: str, text: str, width: int = 90) -> str:
+def excerpt(said: str, text: str, width: int = 90) -> str:
     """The words around the first one that was searched for."""
     plain = " ".join(said[:5000].split())
-    at = plain.casefold().find((text.split() or [""])[0].casefold())
-    begin = max(0, at - 30)
+    first = (text.replace('"', " ").replace("*", " ").split() or [""])[0]
+    begin = max(0, plain.casefold().find(first.casefold()) - 30)
     piece = plain[begin : begin + width]
     return f"{'…' if begin else ''}{piece}{'…' if begin + width < len(plain) else ''}"
+
+
+def name_conversations(ids: Sequence[int], user: Any) -> dict[int, Hit]:
+    """Conversations that were opened before."""
+    if not can(user, "conversation.read"):
+        return {}
+    rows = Conversation.objects.visible_to(user).filter(pk__in=ids).select_related("customer", "account")
+    return {
+        row.pk: Hit(
+            label=str(row.customer or row),
+            url=f"{reverse('engagement:conversation', args=[row.pk])}?view=all",
+            detail=row.subject or row.last_text[:60],
+            icon=f"ti-{networks.get(row.account.network).icon}",
+        )
+        for row in rows
+    }

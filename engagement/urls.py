@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from engagement.views import actions, canned, channels, composer, inbox, thread
+from engagement.views import actions, canned, channels, composer, inbox, messages, thread
 
 app_name = "engagement"
 urlpatterns = [
+    path("search/messages/", messages.message_list, name="message-list"),
     path("inbox/", inbox.inbox_page, name="inbox"),
     path("inbox/rows/", inbox.conversation_rows, name="conversation-rows"),
     path("inbox/views/", inbox.view_list, name="view-list"),

@@ -10,7 +10,17 @@ class PersonasConfig(AppConfig):
 
     def ready(self) -> None:
         from core.jobs import register_runner
-        from personas import about_you, fieldset, holdings, nightly, proposals, segments, stages, timeline
+        from personas import (
+            about_you,
+            fieldset,
+            holdings,
+            nightly,
+            proposals,
+            search,
+            segments,
+            stages,
+            timeline,
+        )
 
         fieldset.register()
         holdings.register()
@@ -18,6 +28,7 @@ class PersonasConfig(AppConfig):
         timeline.register()
         nightly.register()
         stages.register()
+        search.register()
         register_runner(nightly.KIND, nightly.run_rebuild)
         register_runner("segment.build", segments.run_build)
         register_runner(proposals.KIND, proposals.run_fit)

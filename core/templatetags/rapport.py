@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 from django import template
@@ -138,16 +139,36 @@ def share(part: float | None, whole: float | None) -> SafeString:
 
 @register.filter(name="marked", is_safe=True)
 def marked(text: str, wanted: str) -> SafeString:
-    """The text with every occurrence of what was searched for in <mark>."""
-    words = [re.escape(word) for word in str(wanted or "").split()]
+    """The text with every occurrence of what was searched for in <mark>, whatever its accents and capitals."""
+    words = [re.escape(_plain(word)) for word in re.split(r"[\s\"*@#]+", str(wanted or "")) if _plain(word)]
     if not words:
         return conditional_escape(text)
-    parts = re.split(f"({'|'.join(words)})", str(text), flags=re.IGNORECASE)
-    return format_html_join(
-        "",
-        "{}",
-        ((format_html("<mark>{}</mark>", part) if at % 2 else part,) for at, part in enumerate(parts)),
-    )
+    parts: list[SafeString] = []
+    done = 0
+    letters, places = _folded(str(text))
+    for found in re.finditer("|".join(words), letters):
+        begin, end = places[found.start()], places[found.end() - 1] + 1
+        parts += [
+            conditional_escape(str(text)[done:begin]),
+            format_html("<mark>{}</mark>", str(text)[begin:end]),
+        ]
+        done = end
+    return format_html_join("", "{}", ((part,) for part in (*parts, str(text)[done:])))
+
+
+def _plain(text: str) -> str:
+    return _folded(text)[0]
+
+
+def _folded(text: str) -> tuple[str, list[int]]:
+    """Letters without accents in lower case, and the place in the text that each comes from."""
+    pairs = [
+        (letter, place)
+        for place, given in enumerate(text)
+        for letter in unicodedata.normalize("NFKD", given).casefold()
+        if not unicodedata.combining(letter)
+    ]
+    return "".join(letter for letter, _ in pairs), [place for _, place in pairs]
 
 
 @register.simple_tag

@@ -9,12 +9,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce, Upper
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
+from core.finding import Fold
 from core.paging import EPOCH
-from crm.querysets import CustomerQuerySet
+from crm.querysets import PIECE, CustomerQuerySet
 
 
 class CustomerKind(models.TextChoices):
@@ -104,8 +105,13 @@ class Customer(models.Model):
             models.Index(
                 fields=["name", "id"], condition=Q(merged_into__isnull=True), name="crm_customer_by_name"
             ),
-            # the list's search box and the palette: any part of a name
-            GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="crm_customer_name_trgm"),
+            # search: any part of a name, by pieces of ids where too many are found
+            GinIndex(
+                F("id") / PIECE,
+                OpClass(Fold("name"), "gin_trgm_ops"),
+                name="crm_customer_named",
+                gin_pending_list_limit=512,
+            ),
         ]
 
     def __str__(self) -> str:

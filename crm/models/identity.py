@@ -8,11 +8,13 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Reverse
 from django.utils import timezone
 
+from core.finding import Fold
+from crm.identities import PHONE
 from crm.models.customer import Customer
-from crm.querysets import IdentityQuerySet, SuspectQuerySet
+from crm.querysets import PIECE, SHOWN, IdentityQuerySet, SuspectQuerySet
 
 
 class Identity(models.Model):
@@ -51,8 +53,21 @@ class Identity(models.Model):
             models.CheckConstraint(condition=~Q(external_id=""), name="crm_identity_has_id"),
         ]
         indexes: ClassVar = [
-            # search: any part of a handle, address or number
-            GinIndex(OpClass(Upper("handle"), "gin_trgm_ops"), name="crm_identity_handle_trgm"),
+            # search: any part of a handle or address, by pieces of customers where too many are found
+            GinIndex(
+                F("customer") / PIECE,
+                OpClass(SHOWN, "gin_trgm_ops"),
+                name="crm_identity_shown",
+                gin_pending_list_limit=512,
+            ),
+            # search: an id as somebody gave it, or its beginning
+            models.Index(OpClass(Fold("external_id"), "text_pattern_ops"), name="crm_identity_given"),
+            # search: the last digits of a phone number
+            models.Index(
+                OpClass(Reverse("external_id"), "text_pattern_ops"),
+                condition=Q(network=PHONE),
+                name="crm_identity_digits",
+            ),
         ]
 
     def __str__(self) -> str:

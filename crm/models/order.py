@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from core.finding import Fold
 from crm.models.customer import Customer
 from crm.models.identity import Identity
 from crm.querysets import OrderQuerySet
@@ -56,6 +58,13 @@ class Order(models.Model):
             models.Index(fields=["customer", "-placed_at", "-id"], name="crm_order_customer"),
             # revenue by day: rollups and drill-down
             models.Index(fields=["-placed_at", "-id"], name="crm_order_placed"),
+            # search: a number or the shop's own id, or its beginning
+            models.Index(
+                OpClass(Fold("number"), "text_pattern_ops"),
+                condition=~Q(number=""),
+                name="crm_order_numbered",
+            ),
+            models.Index(OpClass(Fold("external_id"), "text_pattern_ops"), name="crm_order_given"),
         ]
 
     def __str__(self) -> str:

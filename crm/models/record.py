@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
@@ -100,6 +102,8 @@ class CustomerNote(models.Model):
         indexes: ClassVar = [
             # a customer's timeline
             models.Index(fields=["customer", "-at", "-id"], name="crm_customernote_newest"),
+            # search in notes
+            GinIndex(SearchVector("text", config="simple"), name="crm_customernote_text"),
         ]
 
     def __str__(self) -> str:

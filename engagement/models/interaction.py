@@ -7,15 +7,14 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from engagement.channels.base import Direction, Kind
 from engagement.models.account import ChannelAccount, Post
 from engagement.models.conversation import Conversation
-from engagement.querysets import InteractionQuerySet
+from engagement.querysets import SAID, InteractionQuerySet, Week
 
 
 class Interaction(models.Model):
@@ -99,8 +98,12 @@ class Interaction(models.Model):
             models.Index(
                 fields=["account", "in_reply_to"], condition=~Q(in_reply_to=""), name="engagement_int_answers"
             ),
-            # search in message text
-            GinIndex(SearchVector("text", config="simple"), name="engagement_int_text"),
+            # every team's at once, newest first
+            models.Index(fields=["-occurred_at", "-id"], name="engagement_int_newest"),
+            # search in subject and text, by weeks where too many are found, and within one's teams alone
+            GinIndex(
+                F("team"), Week("occurred_at"), SAID, name="engagement_int_said", gin_pending_list_limit=512
+            ),
         ]
 
     def __str__(self) -> str:

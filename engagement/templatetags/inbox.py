@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from core import formatting
 from engagement.flow import SHOWN_CHARACTERS, kind_of
 from engagement.models import Conversation, ConversationEvent, Delivery, DeliveryState, Interaction
+from engagement.search import excerpt
 
 register = template.Library()
 
@@ -55,6 +56,12 @@ def whose(conversation: Conversation) -> str:
     if conversation.customer is not None:
         return str(conversation.customer)
     return str(conversation.identity) if conversation.identity else _("Unknown")
+
+
+@register.filter
+def excerpt_of(interaction: Interaction, text: str) -> str:
+    """The words around what was searched for."""
+    return excerpt(f"{interaction.subject} {interaction.text}".strip(), text, width=240)
 
 
 @register.filter

@@ -1,12 +1,24 @@
-/* The palette: Ctrl-K opens it, arrows walk, Enter goes. The server finds; this only moves the choice. */
+/* The palette: Ctrl-K opens it, arrows walk, Enter goes. The server finds; this only moves the choice.
+   What was opened lately is kept here as addresses alone; the server names them, and leaves out what is gone. */
+const RECENT = "rapport.recent";
+const MOST = 12;
 const dialog = document.getElementById("palette");
 const field = dialog.querySelector("input");
 const found = dialog.querySelector('[role="listbox"]');
 const answered = dialog.querySelector("[data-answered]");
 let opener = null;
 
-const options = () => [...found.querySelectorAll('[role="option"]')];
+const options = () => [...found.querySelectorAll('[role="option"]:not([aria-disabled])')];
 const chosen = () => options().find((option) => option.getAttribute("aria-selected") === "true");
+
+const recent = () => {
+  try { return JSON.parse(localStorage.getItem(RECENT)) || []; } catch { return []; }
+};
+const remember = (address) => {
+  const path = new URL(address, location.href).pathname;
+  const kept = [path, ...recent().filter((other) => other !== path)].slice(0, MOST);
+  try { localStorage.setItem(RECENT, JSON.stringify(kept)); } catch { /* private mode keeps nothing */ }
+};
 
 const choose = (option) => {
   options().forEach((other) => other.setAttribute("aria-selected", String(other === option)));
@@ -55,6 +67,13 @@ field.addEventListener("keydown", (event) => {
     event.preventDefault();
     chosen()?.click();
   }
+});
+field.addEventListener("htmx:configRequest", (event) => {
+  if (!field.value.trim()) event.detail.parameters.recent = recent();
+});
+found.addEventListener("click", (event) => {
+  const option = event.target.closest('a[role="option"]');
+  if (option) remember(option.href);
 });
 found.addEventListener("mousemove", (event) => {
   const option = event.target.closest('[role="option"]');
