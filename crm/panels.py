@@ -12,8 +12,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from crm import affiliations, consent_panel, journey_steps, notes, profile, task_views
-from crm.models import Customer, MergeRecord
+from crm import affiliations, consent_panel, journey_steps, merge_preview, notes, profile, task_views
+from crm.models import Customer
 
 Panel = Callable[[HttpRequest, Customer], Any]
 
@@ -24,8 +24,8 @@ def identities(request: HttpRequest, customer: Customer) -> Any:
 
 
 def merges(request: HttpRequest, customer: Customer) -> Any:
-    """Merges that can be taken back, the newest first."""
-    return MergeRecord.objects.filter(keep=customer, undone_at=None).select_related("drop").order_by("-at")
+    """Who merged what when, and what was just merged."""
+    return merge_preview.history(customer, merge_preview.just_merged(request))
 
 
 PANELS: Mapping[str, Panel] = MappingProxyType(

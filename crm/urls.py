@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from crm import export_views, field_views, record_views, stage_views, task_views, views
+from crm import export_views, field_views, merge_views, record_views, stage_views, task_views, views
 
 app_name = "crm"
 urlpatterns = [
@@ -17,7 +17,12 @@ urlpatterns = [
     path("customers/<int:pk>/stage/", stage_views.stage_set, name="stage-set"),
     path("customers/<int:pk>/tags/", record_views.tag_add, name="tag-add"),
     path("customers/<int:pk>/tags/<int:tag_pk>/remove/", record_views.tag_remove, name="tag-remove"),
-    path("customers/merges/<int:pk>/undo/", views.merge_undo, name="merge-undo"),
+    path("customers/merge/", merge_views.customer_merge, name="customer-merge"),
+    path("customers/merge/find/", merge_views.merge_find, name="merge-find"),
+    path("customers/merges/<int:pk>/undo/", merge_views.merge_undo, name="merge-undo"),
+    path("customers/identities/<int:pk>/", merge_views.identity_page, name="identity"),
+    path("customers/identities/<int:pk>/attach/", merge_views.identity_attach, name="identity-attach"),
+    path("customers/identities/<int:pk>/detach/", merge_views.identity_detach, name="identity-detach"),
     path("customers/<int:pk>/notes/", record_views.note_add, name="note-add"),
     path("customers/notes/<int:pk>/", record_views.note_edit, name="note-edit"),
     path("customers/notes/<int:pk>/delete/", record_views.note_delete, name="note-delete"),

@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Count, Max, Min, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import replace_url
@@ -26,8 +27,8 @@ from crm import panels
 from crm.affiliations import ids_about
 from crm.filters import CUSTOMER_SORTS, CustomerFilter
 from crm.forms import IdentityForm, ImportForm
-from crm.merging import CannotMerge, root_of, undo_merge
-from crm.models import Customer, MergeRecord, Order, Stage, Tag
+from crm.merging import root_of
+from crm.models import Customer, Order, Stage, Tag
 from crm.services import Handle, IdentityTaken, attach_identity
 from crm.timeline import stream
 
@@ -107,26 +108,12 @@ def identity_add(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         attach_identity(customer=customer, handle=Handle(**form.cleaned_data), by=staff(request))
     except IdentityTaken as error:
-        messages.error(request, str(error))
+        return redirect(f"{reverse('crm:identity', args=[error.identity.pk])}?to={pk}")
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
         messages.success(request, _("Attached."))
     return redirect("crm:customer", pk)
-
-
-@require_POST
-@requires("customer.merge")
-def merge_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a merge back."""
-    record = get_object_or_404(MergeRecord, pk=pk)
-    try:
-        undo_merge(record=record, by=staff(request))
-    except CannotMerge as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, _("The merge is undone. What came since stays with the handle it came by."))
-    return redirect("crm:customer", record.drop_id)
 
 
 @require_http_methods(["GET", "POST"])
