@@ -1,5 +1,7 @@
 """Which tables of this app hold a person."""
 
+from collections.abc import Sequence
+
 from core.privacy import Holding, register_customer_data
 from core.privacy import register as hold
 from crm.models import (
@@ -29,10 +31,16 @@ from crm.privacy import registering
 from crm.privacy.sections import nothing_more, suspects
 
 
+def with_the_record(customers: Sequence[int]) -> int:
+    """For a column of the record itself, which goes as a whole."""
+    return 0
+
+
 def register() -> None:
     """Register every table of this app that holds a person."""
     hold(Holding(Customer, "id", on_merge="stay"))
     hold(Holding(Customer, "referred_by", "home_referred_by", on_erase="clear"))
+    hold(Holding(Customer, "merged_into", on_merge="stay", erase=with_the_record, export_for="nobody"))
     hold(Holding(Affiliation, "person", "home_person"))
     hold(Holding(Affiliation, "organization", "home_organization"))
     hold(Holding(Identity, "customer", "home_customer"))

@@ -9,7 +9,7 @@ from django.db import models
 
 from core.privacy import Holding, register_customer_data
 from core.privacy import register as hold
-from personas import privacy
+from personas import privacy, profiling
 from personas.models import (
     ChangedCustomer,
     CustomerDay,
@@ -69,3 +69,4 @@ def register() -> None:
         )
     register_customer_data(ModelCard, Persona, PersonaModel, Rebuild, Segment, SegmentSize)
     privacy.register()
+    profiling.register()

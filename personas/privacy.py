@@ -23,19 +23,25 @@ LEAST_QUOTE, LONGEST_QUOTE = 30, 220
 
 def erase_quotes(erasing: Erasing) -> None:
     """Take their words off the persona cards; the next rebuild finds others."""
-    rows = Interaction.objects.filter(customer_id__in=erasing.subject.customers).order_by()
+    erasing.count(Persona, drop_quotes(erasing.subject.customers))
+
+
+def drop_quotes(customers: Sequence[int]) -> int:
+    """Take what these customers said off every card; how many cards lost a quote."""
+    rows = Interaction.objects.filter(customer_id__in=customers).order_by()
     texts = [text for text in rows.values_list("text", flat=True).iterator() if len(text) >= LEAST_QUOTE]
     if not texts:
-        return
+        return 0
     quotations = Quotations(texts)
     shown = {without_names(text) for text in texts if len(text) <= LONGEST_QUOTE}
+    written = 0
     for persona in Persona.objects.exclude(card={}):
         quotes = persona.card.get("quotes", [])
         kept = [one for one in quotes if not _is_theirs(str(one.get("text", "")), quotations, shown)]
-        if len(kept) == len(quotes):
-            continue
-        Persona.objects.filter(pk=persona.pk).update(card={**persona.card, "quotes": kept}, card_at=None)
-        erasing.count(Persona, 1)
+        if len(kept) < len(quotes):
+            card = {**persona.card, "quotes": kept}
+            written += Persona.objects.filter(pk=persona.pk).update(card=card, card_at=None)
+    return written
 
 
 def _is_theirs(quote: str, quotations: Quotations, shown: set[str]) -> bool:

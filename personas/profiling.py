@@ -1,0 +1,62 @@
+"""Whoever does not want to be profiled is taken out of what was inferred, at once.
+
+Rebuilds leave them out by themselves (`NOT c.profiling_refused` in their SQL). Facts stay: what somebody
+bought and when they wrote is counted, so that segments by facts go on; what was concluded from it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models.signals import post_save
+
+from core.conditions import RuleInvalid, leaves
+from crm.models import Customer, CustomerTouch
+from crm.profiling import FLAG
+from personas.building import customer_rule
+from personas.models import PersonaChange, PersonaMembership, Prediction, Segment, SegmentMembership
+from personas.privacy import drop_quotes
+
+INFERRED = ("prediction.", "persona")
+"""Fields of rules that look at what was inferred begin so."""
+
+
+def forget_profile(customers: Sequence[int]) -> Mapping[str, int]:
+    """Delete persona, predictions, moves, and memberships that rest on them; rows by what they were."""
+    segments = [one.pk for one in Segment.objects.all() if rests_on_inference(one)]
+    gone = {
+        "quotes": drop_quotes(customers),
+        "personas": PersonaMembership.objects.filter(customer_id__in=customers).delete()[0],
+        "moves": PersonaChange.objects.filter(customer_id__in=customers).delete()[0],
+        "predictions": Prediction.objects.filter(customer_id__in=customers).delete()[0],
+        "segments": SegmentMembership.objects.filter(
+            customer_id__in=customers, segment_id__in=segments
+        ).delete()[0],
+    }
+    CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=pk) for pk in customers])
+    return gone
+
+
+def rests_on_inference(segment: Segment) -> bool:
+    """Whether a segment's rule asks about a persona or a prediction."""
+    try:
+        asked = leaves(customer_rule(segment.rule))
+    except RuleInvalid:
+        return False
+    return any(_name(leaf).startswith(INFERRED) for leaf in asked)
+
+
+def _name(leaf: Any) -> str:
+    found = getattr(leaf, "field", None)
+    return str(getattr(found, "name", ""))
+
+
+def _follow(instance: Customer, update_fields: frozenset[str] | None, **_rest: Any) -> None:
+    if instance.profiling_refused and (update_fields is None or FLAG in update_fields):
+        forget_profile([instance.pk])
+
+
+def register() -> None:
+    """A refusal is written in several places of crm, which knows nothing of personas: hence the signal."""
+    post_save.connect(_follow, sender=Customer, dispatch_uid="personas.profiling")
