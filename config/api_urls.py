@@ -10,6 +10,7 @@ from accounts import api as accounts
 from core.api.description import SchemaEndpoint
 from core.api.endpoints import Nothing
 from crm import api as crm
+from crm import record_api as record
 from engagement import api as engagement
 from personas import api as personas
 
@@ -18,6 +19,11 @@ router = SimpleRouter()
 router.register("customers", crm.CustomerEndpoint, "customer")
 router.register("identities", crm.IdentityEndpoint, "identity")
 router.register("orders", crm.OrderEndpoint, "order")
+router.register("notes", record.NoteEndpoint, "note")
+router.register("tasks", record.TaskEndpoint, "task")
+router.register("affiliations", record.AffiliationEndpoint, "affiliation")
+router.register("tags", record.TagEndpoint, "tag")
+router.register("custom-fields", record.FieldEndpoint, "custom-field")
 router.register("channel-accounts", engagement.ChannelAccountEndpoint, "channel-account")
 router.register("interactions", engagement.InteractionEndpoint, "interaction")
 router.register("conversations", engagement.ConversationEndpoint, "conversation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -12,6 +12,7 @@ from django.utils.cache import patch_cache_control
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,13 +31,17 @@ from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
 from crm.filters import CUSTOMER_SORTS, ORDER_SORTS, CustomerFilter, IdentityFilter, OrderFilter
 from crm.merging import root_of
-from crm.models import Customer, Identity, Order
+from crm.models import Customer, Identity, Order, Tag
+from crm.notes import write_note
 from crm.orders import OrderOutcome, store_orders
+from crm.record_serializers import NoteIn, NoteOut, TagIn, TagOut
 from crm.serializers import (
     ORDER,
+    CustomerChanged,
     CustomerChanges,
     CustomerIn,
     CustomerOut,
+    CustomerUpsert,
     IdentityIn,
     IdentityOut,
     MergedOut,
@@ -44,9 +49,13 @@ from crm.serializers import (
     OrderPush,
     handle_of,
     order_of,
+    values_of,
 )
 from crm.services import IdentityTaken, attach_identity, create_customer, update_customer
+from crm.tagging import add_tag, remove_tag, tag_called
+from crm.upserting import SeveralCustomers, find_by_own_id, upsert_customer
 
+BY_OWN_ID = r"by-id/(?P<source>[A-Za-z0-9][A-Za-z0-9_.-]{0,59})/(?P<external_id>[^/]{1,320})"
 BY_ID = {"id": Sort(asc("pk")), "-id": Sort(desc("pk"))}
 MERGED = {301: OpenApiResponse(MergedOut, "Merged into another customer; `Location` says where.")}
 
@@ -68,7 +77,7 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     sorts = CUSTOMER_SORTS
     default_sort = "-last_seen"
     parameters: ClassVar = {"identities": PAGING}
-    conflicts = frozenset({"create", "partial_update", "attach"})
+    conflicts = frozenset({"create", "partial_update", "attach", "upsert", "write_note", "tag"})
 
     def get_queryset(self) -> QuerySet[Customer]:
         return Customer.objects.visible_to(self.request.user).roots().for_list()
@@ -101,7 +110,7 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         refuse_while_demo()
-        values = checked(CustomerIn, request)
+        values = values_of(checked(CustomerIn, request))
         handles = [handle_of(one) for one in values.pop("identities", [])]
         try:
             customer = create_customer(values=values, identities=handles, source="api", by=caller(request))
@@ -113,18 +122,114 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
     @extend_schema(
         summary="Change a customer",
-        description="Fields left out stay as they are. One that was merged away is answered 409 `merged`.",
+        description=(
+            "Fields left out stay as they are. A key is a machine: where a person said something, that "
+            "stays, and `kept` names the field; an empty value clears nothing. One that was merged away is "
+            "answered 409 `merged`."
+        ),
         request=CustomerChanges,
-        responses={200: CustomerOut},
+        responses={200: CustomerChanged},
     )
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         customer = self.one()
-        values = checked(CustomerChanges, request)
+        values = values_of(checked(CustomerChanges, request))
         try:
-            update_customer(customer=customer, values=values, by=caller(request))
+            taken = update_customer(customer=customer, values=values, by=caller(request))
         except DjangoValidationError as error:
             raise merged_or(error) from error
-        return Response(CustomerOut(self._shown(customer)).data)
+        return Response(self._changed(customer, taken.kept))
+
+    @extend_schema(
+        summary="Get a customer by your own id",
+        description="`source` is the name of your system, `external_id` the id it gave.",
+        responses={200: CustomerOut},
+    )
+    @action(detail=False, url_path=BY_OWN_ID, url_name="by-own-id")
+    def own_id(self, request: Request, source: str, external_id: str) -> Response:
+        found = find_by_own_id(source, external_id)
+        if found is None:
+            raise NotFound
+        return Response(CustomerOut(self._shown(found)).data)
+
+    @extend_schema(
+        summary="Make or change a customer by your own id",
+        description=(
+            "The same call twice is one customer, also at the same moment. 201 when they are new, 200 when "
+            "they were known by this id or one of `identities`, which are attached. Where id and identities "
+            "belong to different customers: 409 `several_customers`, which names them. Fields left out stay; "
+            "where a person said something, that stays and is named in `kept`."
+        ),
+        request=CustomerUpsert,
+        responses={200: CustomerChanged, 201: CustomerChanged},
+    )
+    @own_id.mapping.put
+    def upsert(self, request: Request, source: str, external_id: str) -> Response:
+        refuse_while_demo()
+        values = values_of(checked(CustomerUpsert, request))
+        handles = [handle_of(one) for one in values.pop("identities", [])]
+        try:
+            done = upsert_customer(
+                source=source, external_id=external_id, values=values, identities=handles, by=caller(request)
+            )
+        except SeveralCustomers as error:
+            raise Conflict(str(error), code="several_customers") from error
+        except IdentityTaken as error:
+            raise taken(error) from error
+        code = status.HTTP_201_CREATED if done.made else status.HTTP_200_OK
+        return Response(self._changed(done.customer, done.kept), status=code)
+
+    @extend_schema(
+        summary="List notes about a customer",
+        description="The newest first.",
+        responses={200: NoteOut(many=True), **MERGED},
+    )
+    @action(detail=True, url_path="notes", filterset_class=None, sorts=BY_ID, default_sort="-id")
+    def notes(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        customer = self.one()
+        if customer.is_merged:
+            return moved(request, root_of(customer).pk, "api:customer-notes")
+        return self.answer_page(customer.notes.all(), NoteOut)
+
+    @extend_schema(
+        summary="Write a note about a customer",
+        description="Signed by whose key it is.",
+        request=NoteIn,
+        responses={201: NoteOut},
+    )
+    @notes.mapping.post
+    def write_note(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        text = checked(NoteIn, request)["text"]
+        try:
+            note = write_note(customer=self.one(), text=text, by=caller(request))
+        except DjangoValidationError as error:
+            raise merged_or(error) from error
+        return Response(NoteOut(note).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Put a tag on a customer",
+        description="Again changes nothing; a tag of a new name is made.",
+        request=TagIn,
+        responses={200: TagOut},
+    )
+    @action(detail=True, methods=["post"], url_path="tags")
+    def tag(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        customer, name = self.one(), checked(TagIn, request)["name"]
+        if customer.is_merged:
+            raise Conflict("This customer was merged away.", code="merged")
+        tag = tag_called(name)
+        add_tag(customer=customer, tag=tag, by=caller(request))
+        return Response(TagOut(tag).data)
+
+    @extend_schema(
+        summary="Take a tag off a customer",
+        description="By the tag's number; 204 also where it was not there.",
+        responses={204: None},
+    )
+    @action(detail=True, methods=["delete"], url_path="tags/(?P<tag>[0-9]{1,18})", url_name="tag-off")
+    def untag(self, request: Request, tag: str, **kwargs: Any) -> Response:
+        found = get_object_or_404(Tag, pk=tag)
+        remove_tag(customer=self.one(), tag=found, by=caller(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
         summary="List a customer's identities",
@@ -163,6 +268,9 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         return Response(
             IdentityOut(identity).data, status=status.HTTP_201_CREATED if made else status.HTTP_200_OK
         )
+
+    def _changed(self, customer: Customer, kept: Iterable[str]) -> Any:
+        return CustomerChanged(self._shown(customer), context={"kept": sorted(kept)}).data
 
     def _shown(self, customer: Customer) -> Customer:
         found: Customer = Customer.objects.for_list().get(pk=customer.pk)

@@ -16,6 +16,7 @@ from crm.facts import CUSTOM
 from crm.models import Customer, CustomField, FieldType, Tag
 from crm.profile import sayings
 from crm.serializers import LANGUAGE
+from crm.tagging import tag_called
 
 
 class CustomerForm(forms.ModelForm):
@@ -211,8 +212,7 @@ class TagForm(forms.Form):
 
     def tag(self) -> Tag:
         """The tag of this name, made where it is new."""
-        name = self.cleaned_data["name"].strip()
-        return Tag.objects.filter(name__iexact=name).first() or Tag.objects.create(name=name)
+        return tag_called(self.cleaned_data["name"])
 
 
 class ImportForm(forms.Form):

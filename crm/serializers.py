@@ -12,9 +12,11 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.models import User, validate_zone
 from core.api.fields import Input, NetworkField, Text, WhenField
+from crm.facts import CUSTOM
 from crm.identities import MAX_LENGTH
 from crm.models import Customer, CustomerKind, Identity, Order, OrderLine, OrderStatus, Stage
 from crm.orders import LARGEST, LineIn, OrderIn
+from crm.record_serializers import CustomValues
 from crm.services import Handle
 
 COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Two capital letters of ISO 3166, such as NL.")
@@ -46,23 +48,46 @@ class IdentityOut(serializers.ModelSerializer[Identity]):
         )  # fmt: skip
 
 
+class OriginOut(serializers.Serializer[Any]):
+    """Who told what stands in a field, and when."""
+
+    source = serializers.CharField(help_text="staff, customer, api:<key>, a network, a shop or an import")
+    at = serializers.DateTimeField()
+    by = serializers.IntegerField(allow_null=True, required=False, help_text="The member of staff.")
+
+
 class CustomerOut(serializers.ModelSerializer[Customer]):
-    """A person or an organization."""
+    """A person or an organization; `custom` holds the workspace's own fields, `origins` who told what."""
 
     identities = IdentityOut(many=True)
     tags = serializers.SerializerMethodField()
+    custom = serializers.DictField(child=serializers.JSONField())
+    origins = serializers.DictField(child=OriginOut())
 
     class Meta:
         model = Customer
         fields = (
             "id", "kind", "name", "stage", "language", "country", "city", "zone", "birth_year", "job",
-            "company", "note", "profiling_refused", "owner", "created_at", "last_seen_at", "identities",
-            "tags",
+            "profession", "company", "interests", "note", "profiling_refused", "owner", "referred_by",
+            "custom", "origins", "created_at", "last_seen_at", "identities", "tags",
         )  # fmt: skip
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_tags(self, customer: Customer) -> list[str]:
         return list(dict.fromkeys(put.tag.name for put in customer.customer_tags.all()))
+
+
+class CustomerChanged(CustomerOut):
+    """A customer after a change; `kept` names fields in which a person's word stood before the caller's."""
+
+    kept = serializers.SerializerMethodField()
+
+    class Meta(CustomerOut.Meta):
+        fields = (*CustomerOut.Meta.fields, "kept")  # type: ignore[assignment]
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_kept(self, customer: Customer) -> list[str]:
+        return list(self.context.get("kept", ()))
 
 
 class MergedOut(serializers.Serializer[Any]):
@@ -127,7 +152,7 @@ def handle_of(values: dict[str, Any]) -> Handle:
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("A new city", {"city": "Lund", "birth_year": None}, request_only=True)]
+    examples=[OpenApiExample("A new city", {"city": "Lund", "custom": {"plan": "Plus"}}, request_only=True)]
 )
 class CustomerChanges(Input):
     """Fields of a customer; those left out stay as they are."""
@@ -141,7 +166,9 @@ class CustomerChanges(Input):
     zone = Text(required=False, allow_blank=True, max_length=64, validators=[validate_zone])
     birth_year = serializers.IntegerField(required=False, allow_null=True, min_value=1900, max_value=2100)
     job = Text(required=False, allow_blank=True, max_length=120)
+    profession = Text(required=False, allow_blank=True, max_length=120)
     company = Text(required=False, allow_blank=True, max_length=160)
+    interests = serializers.ListField(child=Text(max_length=60), required=False, max_length=50)
     note = Text(required=False, allow_blank=True, max_length=20_000)
     profiling_refused = serializers.BooleanField(
         required=False, help_text="Left out of personas and predictions."
@@ -149,6 +176,10 @@ class CustomerChanges(Input):
     owner = serializers.PrimaryKeyRelatedField(
         queryset=User.objects.filter(is_active=True), required=False, allow_null=True
     )
+    referred_by = serializers.PrimaryKeyRelatedField(
+        queryset=Customer.objects.roots(), required=False, allow_null=True
+    )
+    custom = CustomValues(required=False, help_text="The workspace's own fields by key; null clears one.")
 
 
 @extend_schema_serializer(
@@ -176,6 +207,31 @@ class CustomerIn(CustomerChanges):
         if not attrs.get("name", "").strip() and not attrs.get("identities"):
             raise ValidationError([ErrorDetail("Give a name, an identity, or both.", code="required")])
         return attrs
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "What the shop knows",
+            {
+                "name": "Eva Lind",
+                "city": "Lund",
+                "identities": [{"network": "email", "external_id": "eva@example.org"}],
+            },
+            request_only=True,
+        )
+    ]
+)
+class CustomerUpsert(CustomerChanges):
+    """What the caller knows of a customer; fields left out stay as they are."""
+
+    identities = serializers.ListField(child=IdentityIn(), required=False, max_length=20)
+
+
+def values_of(checked: dict[str, Any]) -> dict[str, Any]:
+    """Checked input as `crm.services` takes it: the workspace's own fields by "custom.<key>"."""
+    own = {f"{CUSTOM}{key}": value for key, value in checked.get("custom", {}).items()}
+    return {**{name: value for name, value in checked.items() if name != "custom"}, **own}
 
 
 class BuyerIn(Input):

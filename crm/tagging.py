@@ -12,6 +12,13 @@ from crm.models import Customer, CustomerTag, CustomerTouch, Tag
 from crm.trees import hold_root
 
 
+def tag_called(name: str) -> Tag:
+    """The tag of this name, whatever its case; made where it is new."""
+    name = name.strip()
+    known = Tag.objects.filter(name__iexact=name).first()
+    return known or Tag.objects.get_or_create(name=name)[0]
+
+
 def add_tag(*, customer: Customer, tag: Tag, by: Any) -> None:
     """Put a tag on a customer, or on the record they were merged into; once is enough."""
     with transaction.atomic():

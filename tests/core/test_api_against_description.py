@@ -25,9 +25,14 @@ from schemathesis.specs.openapi.checks import (
 
 from core.api.description import described
 from core.jobs import start_job
+from crm.affiliations import affiliate
+from crm.custom_fields import define_field
 from crm.models import Identity
+from crm.notes import write_note
 from crm.orders import store_orders
 from crm.services import Handle, create_customer
+from crm.tagging import tag_called
+from crm.todo import add_task
 from engagement.ingest import ingest
 from engagement.models import Conversation, Interaction
 from personas.models import Persona, PersonaMembership
@@ -70,6 +75,11 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
     PersonaMembership.objects.create(
         customer=customer, persona=persona, confidence=0.5, since=timezone.now(), reasons=["x"]
     )
+    field = define_field(key="plan", label="Plan", type="choice", choices=["Free", "Plus"], by=ada)
+    note = write_note(customer=customer, text="Rings before nine", by=ada)
+    task = add_task(customer=customer, title="Ring back", by=ada)
+    firm = create_customer(values={"name": "Firm", "kind": "organization"}, by=ada)
+    row, _made = affiliate(person=customer, organization=firm, by=ada)
     found = {
         "customers": customer.pk,
         "identities": Identity.objects.values_list("pk", flat=True)[0],
@@ -80,6 +90,11 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "segments": segment.pk,
         "personas": persona.pk,
         "jobs": start_job("other", "Other", enqueue=False).pk,
+        "notes": note.pk,
+        "tasks": task.pk,
+        "affiliations": row.pk,
+        "tags": tag_called("vip").pk,
+        "custom-fields": field.pk,
         **dict.fromkeys(("events", "me", "rebuilds"), ""),
     }
     return {name: str(pk) for name, pk in found.items()}
