@@ -12,6 +12,7 @@ from core.api.endpoints import Nothing
 from crm import api as crm
 from crm import record_api as record
 from engagement import api as engagement
+from engagement.visits.api import TrackEndpoint
 from personas import api as personas
 
 app_name = "api"
@@ -39,6 +40,11 @@ urlpatterns = [
         name="docs",
     ),
     path("events/", accounts.EventEndpoint.as_view({"get": "read"}), name="event-list"),
+    path(
+        "events/track/",
+        TrackEndpoint.as_view({"post": "track", "options": "preflight"}),
+        name="event-track",
+    ),
     path("me/", accounts.MeEndpoint.as_view({"get": "retrieve"}), name="me"),
     re_path(
         r"^customers/(?P<pk>[0-9]{1,19})/memberships/$",

@@ -242,7 +242,7 @@ def event_of(values: dict[str, Any]) -> Event:
         occurred_at=values["occurred_at"],
         text=values.get("text", ""),
         thread_keys=(thread,) if thread else (),
-        author=_author_of(values["author"]) if "author" in values else None,
+        author=author_of(values["author"]) if "author" in values else None,
         public=values.get("public", False),
         subject=values.get("subject", ""),
         in_reply_to=values.get("in_reply_to", ""),
@@ -252,7 +252,8 @@ def event_of(values: dict[str, Any]) -> Event:
     )
 
 
-def _author_of(values: dict[str, Any]) -> Author:
+def author_of(values: dict[str, Any]) -> Author:
+    """The author that checked input describes."""
     facts = {name: values[name] for name in person_fields() if name in values}
     rest = {name: value for name, value in values.items() if name not in facts}
     return Author(**rest, facts=facts)

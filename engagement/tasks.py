@@ -7,6 +7,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from engagement import conversations, outbox, pulls, raw_events
+from engagement.visits import keeping
 
 
 @shared_task(queue="outbound")
@@ -41,3 +42,9 @@ def sweep_raw_events() -> None:
     raw_events.sweep()
     if cache.add("raw-events-forgotten", True, timeout=3600):
         raw_events.forget_understood()
+
+
+@shared_task(queue="default")
+def erase_nobody(customer_id: int) -> None:
+    """Erase a customer who took back their only word to us."""
+    keeping.erase_nobody(customer_id)
