@@ -12,7 +12,16 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from crm import affiliations, consent_panel, journey_steps, merge_preview, notes, profile, task_views
+from crm import (
+    affiliations,
+    consent_panel,
+    journey_steps,
+    merge_preview,
+    notes,
+    profile,
+    suspect_views,
+    task_views,
+)
 from crm.models import Customer
 
 Panel = Callable[[HttpRequest, Customer], Any]
@@ -38,6 +47,7 @@ PANELS: Mapping[str, Panel] = MappingProxyType(
         "tasks": task_views.panel,
         "notes": notes.panel,
         "people": affiliations.panel,
+        "suspects": suspect_views.panel,
     }
 )
 

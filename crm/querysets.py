@@ -8,9 +8,9 @@ from typing import Any
 from django.db import models
 from django.db.models import Prefetch, Q, Value
 from django.db.models.functions import Coalesce, NullIf
+from django.utils import timezone
 
 from core.finding import Fold, FoundQuerySet
-from core.models import Workspace
 
 PIECE = 16_384
 """Customers are searched by pieces of so many ids where a search finds too much."""
@@ -85,7 +85,7 @@ class SuspectQuerySet(models.QuerySet[Any]):
 
     def waiting(self) -> SuspectQuerySet:
         """Those that somebody should look at: open, or put off until a day that has come."""
-        due = Q(state="open") | Q(state="later", later_until__lte=Workspace.current().today())
+        due = Q(state="open") | Q(state="later", later_until__lte=timezone.localdate())
         apart = Q(low__merged_into__isnull=True, high__merged_into__isnull=True)
         return self.filter(apart, due, state__in=["open", "later"])
 

@@ -35,6 +35,7 @@ urlpatterns = [
     path("tasks/count/", task_views.task_count, name="task-count"),
     path("tasks/<int:pk>/", task_views.task_edit, name="task-edit"),
     path("tasks/<int:pk>/done/", task_views.task_finish, name="task-finish"),
+    path("", include("crm.suspect_urls")),
     path("", include("crm.consent_urls")),
     path("settings/fields/", field_views.field_list, name="field-list"),
     path("settings/fields/new/", field_views.field_new, name="field-new"),

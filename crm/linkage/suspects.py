@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from accounts.permissions import check
 from accounts.services import record_audit
 from core import sql
 from core.events import emit
-from core.models import Workspace
 from crm import merge_fields
 from crm.facts import EMPTY
 from crm.linkage import evidence
@@ -55,7 +54,7 @@ def keep(pairs: Sequence[Pair], marks: Path) -> dict[str, int]:
     found = {
         "lows": [one["low"] for one in wanted],
         "highs": [one["high"] for one in wanted],
-        "today": Workspace.current().today(),
+        "today": timezone.localdate(),
     }
     dropped = sql.run("crm", "drop_suspects", found)
     _keep_marks(marks)
@@ -121,7 +120,7 @@ def reject(*, suspect: Suspect, by: User) -> Suspect:
 
 def put_off(*, suspect: Suspect, by: User) -> Suspect:
     """Ask again in 30 days. Raises AlreadyAnswered."""
-    until = Workspace.current().today() + timedelta(days=LATER_DAYS)
+    until = timezone.localdate() + timedelta(days=LATER_DAYS)
     return _answer(suspect, SuspectState.LATER, by, later_until=until)
 
 
@@ -191,8 +190,7 @@ def count_waiting(user: Any, most: int = 100) -> int:
     return len(Suspect.objects.visible_to(user).waiting().values_list("pk", flat=True)[:most])
 
 
-def likely_same(customer: Customer, most: int = 5) -> Iterable[tuple[Suspect, Customer]]:
-    """Who else this customer may be, the likeliest first: (pair, the other one)."""
+def likely_same(customer: Customer, most: int = 5) -> list[Suspect]:
+    """The pairs of this customer that wait, the likeliest first."""
     found = Suspect.objects.waiting().of_customer(customer.pk).select_related("low", "high")
-    for suspect in found.order_by("-probability", "-pk")[:most]:
-        yield suspect, suspect.high if suspect.low_id == customer.pk else suspect.low
+    return list(found.order_by("-probability", "-pk")[:most])
