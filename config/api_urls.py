@@ -10,6 +10,7 @@ from accounts import api as accounts
 from core.api.description import SchemaEndpoint
 from core.api.endpoints import Nothing
 from crm import api as crm
+from crm import merge_api as merging
 from crm import record_api as record
 from engagement import api as engagement
 from engagement.visits.api import TrackEndpoint
@@ -19,6 +20,7 @@ app_name = "api"
 router = SimpleRouter()
 router.register("customers", crm.CustomerEndpoint, "customer")
 router.register("identities", crm.IdentityEndpoint, "identity")
+router.register("merges", merging.MergeEndpoint, "merge")
 router.register("orders", crm.OrderEndpoint, "order")
 router.register("notes", record.NoteEndpoint, "note")
 router.register("tasks", record.TaskEndpoint, "task")
@@ -50,6 +52,17 @@ urlpatterns = [
         r"^customers/(?P<pk>[0-9]{1,19})/memberships/$",
         personas.MembershipEndpoint.as_view({"get": "retrieve"}),
         name="customer-memberships",
+    ),
+    path("customers/merge/", merging.MergeEndpoint.as_view({"post": "merge"}), name="customer-merge"),
+    re_path(
+        r"^identities/(?P<pk>[0-9]{1,19})/move/$",
+        merging.AttachEndpoint.as_view({"post": "move"}),
+        name="identity-move",
+    ),
+    re_path(
+        r"^identities/(?P<pk>[0-9]{1,19})/detach/$",
+        merging.AttachEndpoint.as_view({"post": "detach"}),
+        name="identity-detach",
     ),
     path("rebuilds/", personas.RebuildEndpoint.as_view({"post": "create"}), name="rebuild-list"),
     *router.urls,
