@@ -86,8 +86,12 @@ def name_parts(name: str) -> tuple[str, str, str, str]:
 
 def fold(text: str) -> str:
     """Lower case without accents, in one way of writing."""
-    apart = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    return "".join(one for one in apart if not unicodedata.combining(one))
+    if text.isascii():
+        return text.lower().translate(_LETTERS)
+    for _turn in range(2):
+        text = unicodedata.normalize("NFKD", text).casefold()
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in apart if not unicodedata.combining(one)).translate(_LETTERS)
 
 
 def words(text: str) -> tuple[str, ...]:
