@@ -237,6 +237,10 @@ class ImportRun(models.Model):
         return self.name
 
     @property
+    def not_stored(self) -> int:
+        return sum(self.counts.get(name, 0) for name in ("conflicting", "bad", "erased"))
+
+    @property
     def is_busy(self) -> bool:
         return self.state in (ImportState.CHECKING, ImportState.RUNNING, ImportState.UNDOING)
 

@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.forms import zone_choices
 from accounts.models import User
 from core import networks
-from core.imports import importers
 from crm import custom_fields
 from crm.facts import CUSTOM
 from crm.models import Customer, CustomField, FieldType, Tag
@@ -194,10 +193,6 @@ def _network_choices() -> list[tuple[str, str]]:
     return [(network.name, network.label) for network in networks.known()]
 
 
-def _kind_choices() -> list[tuple[str, str]]:
-    return [(importer.kind, importer.label) for importer in importers.values()]
-
-
 class IdentityForm(forms.Form):
     """A handle to be attached."""
 
@@ -213,24 +208,3 @@ class TagForm(forms.Form):
     def tag(self) -> Tag:
         """The tag of this name, made where it is new."""
         return tag_called(self.cleaned_data["name"])
-
-
-class ImportForm(forms.Form):
-    """A file of customers' words or purchases."""
-
-    kind = forms.ChoiceField(choices=_kind_choices, label=_("What the file holds"))
-    file = forms.FileField(label=_("File"), help_text=_("CSV or JSON Lines, UTF-8, up to 500 MB"))
-    source = forms.SlugField(
-        max_length=60, required=False, initial="import", label=_("Shop"),
-        help_text=_("For orders: the shop's short name. Order and customer numbers are its own."),
-    )  # fmt: skip
-
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        if not file.name.lower().endswith((".csv", ".jsonl", ".ndjson", ".json")):
-            raise forms.ValidationError(_("Give a .csv or .jsonl file."))
-        if file.size > 500 * 1024 * 1024:
-            raise forms.ValidationError(
-                _("The file is larger than 500 MB. Split it, or import it on the server.")
-            )
-        return file

@@ -2,13 +2,24 @@
 
 from django.urls import include, path
 
-from crm import export_views, field_views, merge_views, record_views, stage_views, task_views, views
+from crm import (
+    export_views,
+    field_views,
+    import_views,
+    list_views,
+    merge_views,
+    record_views,
+    stage_views,
+    task_views,
+    views,
+)
 
 app_name = "crm"
 urlpatterns = [
-    path("customers/", views.customer_list, name="customer-list"),
+    path("customers/", list_views.customer_list, name="customer-list"),
     path("customers/new/", record_views.customer_new, name="customer-new"),
     path("customers/export/", export_views.customer_export, name="customer-export"),
+    path("customers/bulk/", list_views.customer_bulk, name="customer-bulk"),
     path("customers/<int:pk>/", views.customer_page, name="customer"),
     path("customers/<int:pk>/timeline/", views.customer_timeline, name="customer-timeline"),
     path("customers/<int:pk>/edit/", record_views.customer_edit, name="customer-edit"),
@@ -37,10 +48,17 @@ urlpatterns = [
     path("tasks/<int:pk>/done/", task_views.task_finish, name="task-finish"),
     path("", include("crm.suspect_urls")),
     path("", include("crm.consent_urls")),
+    path("", include("crm.privacy.urls")),
     path("settings/fields/", field_views.field_list, name="field-list"),
     path("settings/fields/new/", field_views.field_new, name="field-new"),
     path("settings/fields/<int:pk>/", field_views.field_edit, name="field-edit"),
     path("settings/fields/<int:pk>/move/", field_views.field_move, name="field-move"),
     path("settings/fields/<int:pk>/archive/", field_views.field_archive, name="field-archive"),
-    path("settings/import/", views.import_file, name="import"),
+    path("settings/import/", import_views.import_list, name="import"),
+    path("settings/import/<int:pk>/", import_views.import_run, name="import-run"),
+    path("settings/import/<int:pk>/columns/", import_views.import_map, name="import-map"),
+    path("settings/import/<int:pk>/read/", import_views.import_read, name="import-read"),
+    path("settings/import/<int:pk>/rejected/", import_views.import_rejected, name="import-rejected"),
+    path("settings/import/<int:pk>/<slug:action>/", import_views.import_act, name="import-act"),
+    path("settings/import/presets/<int:pk>/delete/", import_views.preset_delete, name="import-preset-delete"),
 ]
