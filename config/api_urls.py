@@ -10,8 +10,11 @@ from accounts import api as accounts
 from core.api.description import SchemaEndpoint
 from core.api.endpoints import Nothing
 from crm import api as crm
+from crm import consent_api
 from crm import merge_api as merging
 from crm import record_api as record
+from crm.privacy import api as privacy
+from crm.suspect_api import SuspectEndpoint
 from engagement import api as engagement
 from engagement.visits.api import TrackEndpoint
 from personas import api as personas
@@ -22,6 +25,7 @@ router.register("customers", crm.CustomerEndpoint, "customer")
 router.register("identities", crm.IdentityEndpoint, "identity")
 router.register("merges", merging.MergeEndpoint, "merge")
 router.register("orders", crm.OrderEndpoint, "order")
+router.register("suspects", SuspectEndpoint, "suspect")
 router.register("notes", record.NoteEndpoint, "note")
 router.register("tasks", record.TaskEndpoint, "task")
 router.register("affiliations", record.AffiliationEndpoint, "affiliation")
@@ -47,12 +51,15 @@ urlpatterns = [
         TrackEndpoint.as_view({"post": "track", "options": "preflight"}),
         name="event-track",
     ),
+    path("search/", accounts.SearchEndpoint.as_view({"get": "find"}), name="search"),
     path("me/", accounts.MeEndpoint.as_view({"get": "retrieve"}), name="me"),
     re_path(
         r"^customers/(?P<pk>[0-9]{1,19})/memberships/$",
         personas.MembershipEndpoint.as_view({"get": "retrieve"}),
         name="customer-memberships",
     ),
+    *consent_api.urls,
+    *privacy.urls,
     path("customers/merge/", merging.MergeEndpoint.as_view({"post": "merge"}), name="customer-merge"),
     re_path(
         r"^identities/(?P<pk>[0-9]{1,19})/move/$",

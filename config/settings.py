@@ -347,6 +347,7 @@ SPECTACULAR_SETTINGS = {
         "OrderStatus": "crm.models.OrderStatus.choices",
         "ConversationStatus": "engagement.models.Status.choices",
         "CustomerKind": "crm.models.CustomerKind.choices",
+        "CustomFieldType": "crm.models.FieldType.choices",
         "InteractionKind": "engagement.channels.base.Kind",
         "PushedKind": "engagement.serializers.KINDS",
         "OverlapKind": "personas.serializers.OVERLAP_KINDS",
@@ -416,6 +417,7 @@ CELERY_BEAT_SCHEDULE = {
         "engagement.tasks.sweep_outbox": "outbound",
         "engagement.tasks.sweep_pulls": "inbound",
         "engagement.tasks.sweep_raw_events": "inbound",
+        "crm.tasks.sweep_retention": "nightly",
         "personas.tasks.sweep_nightly": "nightly",
         "analytics.tasks.sweep_rollups": "default",
     }.items()

@@ -28,7 +28,7 @@ from crm.models import (
     Task,
 )
 from crm.privacy import registering
-from crm.privacy.sections import nothing_more, suspects
+from crm.privacy.sections import nothing_more, orders, suspects
 
 
 def with_the_record(customers: Sequence[int]) -> int:
@@ -45,7 +45,7 @@ def register() -> None:
     hold(Holding(Affiliation, "organization", "home_organization"))
     hold(Holding(Identity, "customer", "home_customer"))
     hold(Holding(Identity, "attached_to", on_merge="stay", on_erase="clear", export_for="nobody"))
-    hold(Holding(Order, "customer", "home_customer", seen_field="placed_at"))
+    hold(Holding(Order, "customer", "home_customer", seen_field="placed_at", export=orders))
     hold(Holding(CustomerTag, "customer", "home_customer"))
     hold(Holding(Consent, "customer", "home_customer"))
     hold(Holding(ConsentRequest, "customer", "home_customer"))

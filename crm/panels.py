@@ -23,6 +23,7 @@ from crm import (
     task_views,
 )
 from crm.models import Customer
+from crm.privacy import views as privacy_views
 
 Panel = Callable[[HttpRequest, Customer], Any]
 
@@ -47,6 +48,7 @@ PANELS: Mapping[str, Panel] = MappingProxyType(
         "tasks": task_views.panel,
         "notes": notes.panel,
         "people": affiliations.panel,
+        "privacy": privacy_views.panel,
         "suspects": suspect_views.panel,
     }
 )

@@ -155,6 +155,9 @@ def _settle(raw: RawEvent, state: str, *, error: str = "") -> None:
 
 
 def forget_understood() -> int:
-    """Delete understood bodies after thirty days; parked ones stay until they are resolved."""
+    """Delete understood bodies after thirty days at the latest; parked ones stay until they are resolved.
+
+    A retention rule may say fewer days (`engagement.retention`).
+    """
     old = RawEvent.objects.filter(state=RawState.DONE, received_at__lt=timezone.now() - KEPT)
     return old._raw_delete(using=old.db)

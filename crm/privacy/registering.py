@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.models import APIKey, AuditEntry, FirstAdminLink, Invitation, Team, User
+from accounts.permissions import can
 from core import privacy
 from core.models import Workspace
+from core.settings_nav import Section
+from core.settings_nav import register as register_section
 from crm.models import Consent, ConsentRequest, Customer, Identity, Order
 from crm.privacy import erasing, exporting, retention, retention_kinds, subjects
 
@@ -24,3 +29,13 @@ def register() -> None:
     exporting.register()
     retention.register()
     retention_kinds.register()
+    register_section(
+        Section(
+            "crm:retention",
+            _("Privacy"),
+            "shield-half",
+            _("Workspace"),
+            lambda user: can(user, "privacy.manage"),
+            25,
+        )
+    )

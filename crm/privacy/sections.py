@@ -15,7 +15,7 @@ from accounts.models import User
 from core import privacy
 from core.models import Brand
 from core.privacy import Holding, Section, Subject
-from crm.models import Customer, Identity, Suspect, Tag
+from crm.models import Customer, Identity, Order, Suspect, Tag
 
 OTHER = "[another person]"
 NAMED = frozenset({"crm.Tag", "personas.Persona", "personas.Segment", "core.Brand", "accounts.Team"})
@@ -41,14 +41,14 @@ def sections(subject: Subject) -> Iterator[Section]:
 def rows_of(holding: Holding, subject: Subject) -> Iterator[Mapping[str, Any]]:
     """The rows of one table that name this person."""
     if holding.export is not None:
-        for told in holding.export(subject.customers):
-            yield {name: plain(value) for name, value in told.items()}
+        for row in holding.export(subject.customers):
+            yield {name: plain(value) for name, value in row.items()}
         return
     column = holding.customer_field
     wanted = Q(pk__in=subject.customers) if column == "id" else Q(**{f"{column}_id__in": subject.customers})
-    for row in holding.model._default_manager.filter(wanted).order_by("pk").iterator(chunk_size=2000):
+    for found in holding.model._default_manager.filter(wanted).order_by("pk").iterator(chunk_size=2000):
         yield {
-            field.name: told(row, field, subject)
+            field.name: told(found, field, subject)
             for field in holding.model._meta.concrete_fields
             if not field.name.startswith("home_")
         }
@@ -81,6 +81,31 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def orders(customers: Sequence[int]) -> Sequence[dict[str, Any]]:
+    """What they bought, with each line."""
+    found = (
+        Order.objects.filter(customer_id__in=customers).prefetch_related("lines").order_by("placed_at", "pk")
+    )
+    return [
+        {
+            "shop": order.source,
+            "number": order.number or order.external_id,
+            "id": order.external_id,
+            "status": order.status,
+            "placed_at": order.placed_at,
+            "total": order.total,
+            "discount": order.discount,
+            "refunded": order.refunded,
+            "currency": order.currency,
+            "lines": [
+                f"{line.units} × {line.title} {line.sku} ({line.category}) at {line.price}"
+                for line in order.lines.all()
+            ],
+        }
+        for order in found
+    ]
 
 
 def suspects(customers: Sequence[int]) -> Sequence[dict[str, Any]]:

@@ -18,6 +18,7 @@ from accounts.permissions import can, check, requires
 from accounts.services import record_audit
 from core import networks
 from core.tables import format_of, table_response
+from crm.looks import note_look
 from engagement import about, conversations, flow, forwarding, inbox, presence, replies
 from engagement.forms import StartForm, starting_accounts
 from engagement.inbox import Asked
@@ -131,6 +132,8 @@ def _heading(asked: Asked, user: User) -> str:
 def thread_context(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
     """Everything the middle and right panes show."""
     user = me(request)
+    if conversation.customer is not None:
+        note_look(conversation.customer, by=user)
     drafts = Draft.objects.filter(user=user, conversation=conversation)
     kept = {draft.is_note: draft.text for draft in drafts}
     return {

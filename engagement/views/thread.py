@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
 from accounts.permissions import requires
+from crm.looks import note_look
 from engagement import about, conversations, flow, forwarding, presence
 from engagement.channels.email.html import shown_html
 from engagement.forms import snooze_times
@@ -65,6 +66,8 @@ def thread_head(request: HttpRequest, pk: int) -> HttpResponse:
 def about_pane(request: HttpRequest, pk: int) -> HttpResponse:
     """The right pane again."""
     conversation = visible(request, pk)
+    if conversation.customer is not None:
+        note_look(conversation.customer, by=me(request))
     tags = conversation.conversation_tags.select_related("tag").order_by("tag__name")
     context = {
         "conversation": conversation,
