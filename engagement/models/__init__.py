@@ -1,7 +1,7 @@
 """What is said: accounts, threads, conversations, interactions, and what goes out."""
 
 from engagement.models.account import ChannelAccount, Health, PendingChange, Post, RawEvent, RawState
-from engagement.models.chat import ChatLine, ChatTicket, ChatVisitor
+from engagement.models.chat import ChatLine, ChatProof, ChatTicket, ChatVisitor
 from engagement.models.conversation import (
     Conversation,
     ConversationEvent,
@@ -21,6 +21,7 @@ __all__ = [
     "CannedReply",
     "ChannelAccount",
     "ChatLine",
+    "ChatProof",
     "ChatTicket",
     "ChatVisitor",
     "ContactLedger",

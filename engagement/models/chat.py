@@ -83,3 +83,14 @@ class ChatTicket(models.Model):
 
     def __str__(self) -> str:
         return f"ticket of {self.visitor_id}"
+
+
+class ChatProof(models.Model):
+    """A signed token that a browser showed: no other browser may show it again. Only its hash is kept."""
+
+    token_hash = models.CharField(max_length=64, primary_key=True)
+    visitor = models.ForeignKey(ChatVisitor, on_delete=models.CASCADE, related_name="proofs")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"proof of {self.visitor_id}"

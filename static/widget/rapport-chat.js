@@ -1,7 +1,6 @@
 /* Rapport's chat for any website: <script src="https://…/static/widget/rapport-chat.js" data-site="KEY" async></script>
-   Signed-in people: data-user="id" data-user-hash="hex HMAC-SHA256 of the id"; also data-name, data-email, data-theme.
-   It lives in one shadow root with a constructed stylesheet; a strict CSP allows this file's origin in script-src and
-   connect-src (and the event stream's in connect-src), and nothing inline. */
+   Attributes, rapport(…) and content policy: docs/channels/webchat.md. It lives in a shadow root with a constructed
+   stylesheet, and loads rapport-visits.js. */
 (() => {
   const tag = document.currentScript;
   if (!tag?.dataset.site || window.RapportChat) return;
@@ -10,7 +9,7 @@
   let face, words, timer, root, ui, begun, syncing, opened, live, closed, again, flushing, earliest, pause = 1000, last = 0, unread = 0;
   const rows = new Map();
 
-  /* What this browser remembers: token, whose it is, what was read, and what is not sent yet. */
+  /* What this browser remembers: token, whose it is, what was read, what is not sent yet. */
   let memory = {};
   const recall = () => {
     try { memory = JSON.parse(localStorage.getItem(name)) || memory; } catch { /* storage may be forbidden */ }
@@ -20,8 +19,10 @@
   const keep = (changes) => {
     recall();
     Object.assign(memory, changes);
-    try { localStorage.setItem(name, JSON.stringify(memory)); } catch { /* then only this page remembers */ }
+    try { localStorage.setItem(name, JSON.stringify(memory)); } catch { /* this page remembers */ }
   };
+  /* A token made for visits alone opens no stream. */
+  const talks = () => memory.token && !memory.quiet;
   const uuid = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("").replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 
   /* Asking */
@@ -31,7 +32,8 @@
     const answer = await fetch(api + path, { method, headers, body: body && JSON.stringify(body), credentials: "omit", signal: AbortSignal.timeout(15e3) });
     const found = await answer.json().catch(() => ({}));
     if (answer.ok) return found;
-    throw Object.assign(new Error(found.errors?.[0]?.detail || answer.statusText), { status: answer.status });
+    const { detail, code } = found.errors?.[0] || {};
+    throw Object.assign(new Error(detail || answer.statusText), { status: answer.status, code });
   };
   const begin = () => (begun ||= (async () => {
     const who = { token: memory.token, name: tag.dataset.name, email: tag.dataset.email };
@@ -60,9 +62,9 @@
     }
   };
 
-  /* Reading: what is new since the last line; asked for again if something came meanwhile. */
+  /* Reading what is new; asked for again if something came meanwhile. */
   const sync = () => {
-    if (!memory.token || closed) return;
+    if (!talks() || closed) return;
     again = true;
     syncing ||= (async () => {
       try {
@@ -97,10 +99,10 @@
     if (error.status !== 429) ui.offline.hidden = false;
   };
 
-  /* Writing: a message is kept until the server has it; its UUID makes sending it twice harmless. */
+  /* Writing: kept until the server has it; its UUID makes sending it twice harmless. */
   const say = (text) => {
     const one = { key: uuid(), text, at: new Date().toISOString() };
-    keep({ unsent: [...memory.unsent, one] });
+    keep({ unsent: [...memory.unsent, one], quiet: false });
     draw(one.key, { ...one, own: true });
     flush();
   };
@@ -124,6 +126,7 @@
     }
     flushing = false;
     if (memory.unsent.length) return;
+    window.rapport?.("identify");
     sync();
     listen();
     askDetails();
@@ -136,10 +139,10 @@
     row.lastChild.replaceChildren(...foot);
   };
 
-  /* The stream: one tab of this browser holds it and tells the others. Polling while there is none. */
+  /* The stream: one tab holds it and tells the others. Polling while there is none. */
   const others = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
   const listen = () => {
-    if (listen.wanted || !memory.token) return;
+    if (listen.wanted || !talks()) return;
     listen.wanted = true;
     if (navigator.locks) navigator.locks.request(name, () => new Promise(() => stream()));
     else stream();
@@ -231,6 +234,7 @@
   };
   const show = (wanted) => {
     opened = wanted;
+    if (memory.quiet) keep({ quiet: false });
     ui.panel.hidden = !wanted;
     ui.button.setAttribute("aria-expanded", wanted);
     root.host.toggleAttribute("data-open", wanted);
@@ -297,9 +301,11 @@
     recall();
     build();
     memory.unsent.forEach((one) => draw(one.key, { ...one, own: true }));
-    window.RapportChat = { open: () => show(true), close: () => show(false) };
+    const parts = { home, site, face, uuid, begin, asVisitor, keep, memory: () => (recall(), memory) };
+    window.RapportChat = { open: () => show(true), close: () => show(false), parts };
+    document.head.append(el("script", { src: new URL("rapport-visits.js", tag.src) }));
     if (memory.token && (memory.user !== me && me || Date.now() - memory.at > 864e5)) await begin().catch(failed);
-    if (memory.token) { await sync(); listen(); }
+    if (talks()) { await sync(); listen(); }
     addEventListener("online", () => { sync(); flush(); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) sync(); });
     poll();

@@ -8,13 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.models import User
+from accounts.permissions import check
+from accounts.services import record_audit
 from engagement.models import ChannelAccount, Health
 from engagement.origins import page_origins
 
 COLOR = "#0b6a80"
 MAX_LENGTH = 10_000
+WORDING = "1"
+"""Version of the words by which visitors agree to be counted, where the site names none."""
 
 
 def new_site_key() -> str:
@@ -32,6 +38,18 @@ def allows(site: ChannelAccount, origin: str, own_origin: str = "") -> bool:
     """Whether a page of this origin may use the chat: those of the list, and our own demo page."""
     listed = site.settings.get("allowed_origins", [])
     return origin in listed or origin in page_origins() or (bool(own_origin) and origin == own_origin)
+
+
+def new_secret(site: ChannelAccount, *, by: User) -> str:
+    """Make a new secret for the site's server; the one before stops at once. It is told only here."""
+    check(by, "channel.manage")
+    made = secrets.token_hex(32)
+    with transaction.atomic():
+        row = ChannelAccount.objects.select_for_update().get(pk=site.pk)
+        row.credentials = {**row.credentials, "identity_secret": made}
+        row.save(update_fields=["credentials"])
+        record_audit(by=by, verb="channel.secret_made", target=row, name=row.name)
+    return made
 
 
 def is_signed(site: ChannelAccount, identifier: str, signature: str) -> bool:
@@ -54,6 +72,7 @@ def public_face(site: ChannelAccount) -> dict[str, Any]:
         "name": business_name(site),
         "greeting": site.settings.get("greeting") or _("Hello. How can we help you?"),
         "color": site.settings.get("color") or COLOR,
+        "wording": site.settings.get("consent_wording") or WORDING,
         "ask_details": bool(site.settings.get("ask_details", True)),
         "max_length": MAX_LENGTH,
         "words": _words(),

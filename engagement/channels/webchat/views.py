@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from accounts.origin import client_ip
-from engagement.channels.webchat import limits, transcript, visitors
+from engagement.channels.webchat import limits, proofs, transcript, visitors
 from engagement.channels.webchat.doors import (
     Refusal,
     body_of,
@@ -138,6 +138,20 @@ def _remember(visitor: ChatVisitor, name: str, email: str) -> None:
         visitors.remember_details(visitor, name=name, email=email)
     except visitors.BadDetails as error:
         raise Refusal(400, "invalid", str(error), attr="email") from error
+
+
+@door("POST")
+def identify(request: HttpRequest, site: ChannelAccount) -> HttpResponse:
+    """Who the visitor is, by a token that the site's server signed."""
+    visitor, body = visitor_who_asks(request, site), body_of(request)
+    _throttle_writing(visitor)
+    try:
+        linked = proofs.identify(visitor, text_of(body, "token").strip())
+    except proofs.OtherPerson as error:
+        raise Refusal(409, "other_person", str(error)) from error
+    except proofs.BadToken as error:
+        raise Refusal(403, "bad_token", str(error), attr="token") from error
+    return JsonResponse({"linked": linked})
 
 
 @door("POST")
