@@ -184,19 +184,27 @@ def table_response(
     Times are in the reader's zone, which is taken here: rows are read when the request is over. Raises
     BadRequest where `count` rows are more than an XLSX file can be written of while somebody waits.
     """
-    kind, zone = format_of(request), timezone.get_current_timezone()
+    kind = format_of(request)
     if kind == "xlsx" and count is not None and count > XLSX_AT_ONCE:
         words = _("These are %(n)s rows, and an XLSX file of more than %(most)s takes minutes. Choose CSV.")
         raise BadRequest(words % {"n": number(count), "most": number(XLSX_AT_ONCE)})
-    headers = {
+    if kind == "csv":
+        return csv_file(name, header, rows)
+    file = TemporaryFile()  # noqa: SIM115  the answer closes it
+    write_xlsx(file, header, rows, timezone.get_current_timezone(), title=name)
+    file.seek(0)
+    return FileResponse(file, content_type=FORMATS[kind], headers=_headers(name, kind))
+
+
+def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
+    """A list that is CSV whoever asks, sent while it is read."""
+    lines = _csv_blocks(csv_lines(header, rows, timezone.get_current_timezone()))
+    return StreamingHttpResponse(lines, content_type=FORMATS["csv"], headers=_headers(name, "csv"))
+
+
+def _headers(name: str, kind: str) -> dict[str, str]:
+    return {
         "Content-Disposition": f'attachment; filename="{name}.{kind}"',
         "Cache-Control": "no-store",
         "X-Accel-Buffering": "no",
     }
-    if kind == "csv":
-        lines = _csv_blocks(csv_lines(header, rows, zone))
-        return StreamingHttpResponse(lines, content_type=FORMATS[kind], headers=headers)
-    file = TemporaryFile()  # noqa: SIM115  the answer closes it
-    write_xlsx(file, header, rows, zone, title=name)
-    file.seek(0)
-    return FileResponse(file, content_type=FORMATS[kind], headers=headers)

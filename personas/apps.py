@@ -12,6 +12,7 @@ class PersonasConfig(AppConfig):
         from core.jobs import register_runner
         from personas import (
             about_you,
+            audiences,
             fieldset,
             holdings,
             nightly,
@@ -25,6 +26,7 @@ class PersonasConfig(AppConfig):
         fieldset.register()
         holdings.register()
         about_you.register()
+        audiences.register()
         timeline.register()
         nightly.register()
         stages.register()
