@@ -24,7 +24,7 @@ MOST_PEOPLE = 500
 
 def people_of(organization: Customer) -> list[Affiliation]:
     """Its people by name, each once, whatever merges brought together."""
-    return _each_once(
+    return each_once(
         list(organization.people.select_related("person").order_by("person__name", "pk")[:MOST_PEOPLE]),
         "person_id",
     )
@@ -33,7 +33,7 @@ def people_of(organization: Customer) -> list[Affiliation]:
 def organizations_of(person: Customer) -> list[Affiliation]:
     """Where somebody belongs, each organization once."""
     found = person.affiliations.select_related("organization").order_by("organization__name", "pk")
-    return _each_once(list(found[:MOST_PEOPLE]), "organization_id")
+    return each_once(list(found[:MOST_PEOPLE]), "organization_id")
 
 
 def ids_about(customer: Customer) -> list[int]:
@@ -54,7 +54,7 @@ def panel(request: HttpRequest, customer: Customer) -> dict[str, Any]:
     return {"is_organization": is_organization, "rows": others}
 
 
-def _each_once(rows: Sequence[Affiliation], column: str) -> list[Affiliation]:
+def each_once(rows: Sequence[Affiliation], column: str) -> list[Affiliation]:
     """One row of those that name the same customer; one with a role before one without."""
     found: dict[int, Affiliation] = {}
     for row in rows:

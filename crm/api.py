@@ -29,12 +29,20 @@ from core.api.refusals import Conflict
 from core.api.schema import one_or_many, push_examples, push_responses
 from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
-from crm.filters import CUSTOMER_SORTS, ORDER_SORTS, CustomerFilter, IdentityFilter, OrderFilter
+from crm.filters import (
+    CUSTOMER_SORTS,
+    ORDER_SORTS,
+    OWN,
+    CustomerFilter,
+    IdentityFilter,
+    OrderFilter,
+    own_filters,
+)
 from crm.merging import root_of
 from crm.models import Customer, Identity, Order, Tag
 from crm.notes import write_note
 from crm.orders import OrderOutcome, store_orders
-from crm.record_serializers import NoteIn, NoteOut, TagIn, TagOut
+from crm.record_serializers import CustomerNoteIn, CustomerNoteOut, TagIn, TagOut
 from crm.serializers import (
     ORDER,
     CustomerChanged,
@@ -64,7 +72,11 @@ MERGED = {301: OpenApiResponse(MergedOut, "Merged into another customer; `Locati
 @extend_schema_view(
     list=extend_schema(
         summary="List customers",
-        description="Search and filter. Customers that were merged into others do not appear.",
+        description=(
+            "Search and filter. Customers that were merged into others do not appear. The workspace's own "
+            "fields are filters as well: `cf_<key>`, of numbers and dates also `cf_<key>_min` and "
+            "`cf_<key>_max`."
+        ),
         operation_id="customers_list",
     ),
 )
@@ -78,6 +90,11 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     default_sort = "-last_seen"
     parameters: ClassVar = {"identities": PAGING}
     conflicts = frozenset({"create", "partial_update", "attach", "upsert", "write_note", "tag"})
+
+    def known_parameters(self) -> frozenset[str]:
+        known = super().known_parameters()
+        asks = any(name.startswith(OWN) for name in self.request.query_params)
+        return known | frozenset(own_filters()) if asks and self.action == "list" else known
 
     def get_queryset(self) -> QuerySet[Customer]:
         return Customer.objects.visible_to(self.request.user).roots().for_list()
@@ -181,29 +198,29 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     @extend_schema(
         summary="List notes about a customer",
         description="The newest first.",
-        responses={200: NoteOut(many=True), **MERGED},
+        responses={200: CustomerNoteOut(many=True), **MERGED},
     )
     @action(detail=True, url_path="notes", filterset_class=None, sorts=BY_ID, default_sort="-id")
     def notes(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         customer = self.one()
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-notes")
-        return self.answer_page(customer.notes.all(), NoteOut)
+        return self.answer_page(customer.notes.all(), CustomerNoteOut)
 
     @extend_schema(
         summary="Write a note about a customer",
         description="Signed by whose key it is.",
-        request=NoteIn,
-        responses={201: NoteOut},
+        request=CustomerNoteIn,
+        responses={201: CustomerNoteOut},
     )
     @notes.mapping.post
     def write_note(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        text = checked(NoteIn, request)["text"]
+        text = checked(CustomerNoteIn, request)["text"]
         try:
             note = write_note(customer=self.one(), text=text, by=caller(request))
         except DjangoValidationError as error:
             raise merged_or(error) from error
-        return Response(NoteOut(note).data, status=status.HTTP_201_CREATED)
+        return Response(CustomerNoteOut(note).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
         summary="Put a tag on a customer",

@@ -13,8 +13,32 @@ from django.utils.translation import gettext_lazy as _
 from core.filters import IdFilter, SearchFilter, WhenFilter
 from core.models import Workspace
 from core.paging import EPOCH, Sort, asc, desc
+from crm import custom_fields
 from crm.identities import BadIdentity, normalize
-from crm.models import Customer, CustomerKind, CustomerTag, Identity, Order, OrderStatus, Stage
+from crm.models import (
+    Affiliation,
+    Customer,
+    CustomerKind,
+    CustomerTag,
+    CustomField,
+    FieldType,
+    Identity,
+    Order,
+    OrderStatus,
+    Stage,
+    Task,
+)
+from crm.todo import tasks_due
+
+OWN = "cf_"
+"""Before the key of one of the workspace's own fields, as a filter or a column."""
+MOST_IDS = 500
+TASKS = [
+    ("any", _("Any")),
+    ("overdue", _("Overdue")),
+    ("today", _("Due today or late")),
+    ("week", _("Within a week")),
+]
 
 CUSTOMER_SORTS = {
     "-last_seen": Sort(desc("last_seen_at", null=EPOCH), label=str(_("Heard from last"))),
@@ -32,8 +56,28 @@ ORDER_SORTS = {
 }
 
 
+class IdsFormField(forms.Field):
+    """Numbers of rows, given again and again or with commas between."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[int]:
+        texts = [part.strip() for text in value or () for part in str(text).split(",") if part.strip()]
+        if any(not part.isascii() or not part.isdecimal() or len(part) > 18 for part in texts):
+            raise ValidationError(_("Give numbers with commas between."), code="invalid")
+        if len(texts) > MOST_IDS:
+            raise ValidationError(_("Give at most %(n)d.") % {"n": MOST_IDS}, code="max_length")
+        return [int(part) for part in texts]
+
+
+class IdsFilter(django_filters.Filter):
+    """Some rows by their ids."""
+
+    field_class = IdsFormField
+
+
 class CustomerFilter(django_filters.FilterSet):
-    """Filters of the customer list."""
+    """Filters of the customer list; those on the workspace's own fields are called cf_<key>."""
 
     q = SearchFilter(method="search", label=_("Any part of a name, handle, address or number"))
     kind = django_filters.ChoiceFilter(choices=CustomerKind.choices, label=_("Person or organization"))
@@ -58,10 +102,36 @@ class CustomerFilter(django_filters.FilterSet):
     created_since = WhenFilter(
         field_name="created_at", lookup_expr="gte", label=_("Known since this moment or later")
     )
+    organization = IdFilter(method="by_organization", label=_("Belongs to this organization"))
+    task = django_filters.ChoiceFilter(
+        method="by_task", choices=TASKS, label=_("Has an open task: any, overdue, due today, within a week")
+    )
+    ids = IdsFilter(method="by_ids", label=_("These customers, numbers with commas between"))
 
     class Meta:
         model = Customer
         fields: tuple[str, ...] = ()
+
+    def __init__(self, data: Any = None, *args: Any, **options: Any) -> None:
+        super().__init__(data, *args, **options)
+        if any(name.startswith(OWN) for name in data or ()):
+            self.filters.update(self._own())
+
+    def _own(self) -> dict[str, django_filters.Filter]:
+        found = own_filters()
+        for filter_ in found.values():
+            filter_.parent, filter_.model = self, Customer
+        return found
+
+    def by_organization(self, found: QuerySet[Customer], name: str, value: Any) -> QuerySet[Customer]:
+        rows = Affiliation.objects.filter(person=OuterRef("pk"), organization_id=value)
+        return found.filter(Exists(rows))
+
+    def by_task(self, found: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
+        return found.filter(Exists(Task.objects.filter(tasks_due(value), customer=OuterRef("pk"))))
+
+    def by_ids(self, found: QuerySet[Customer], name: str, value: list[int]) -> QuerySet[Customer]:
+        return found.filter(pk__in=value) if value else found
 
     def search(self, found: Any, name: str, value: str) -> Any:
         return found.matching(value)
@@ -72,6 +142,52 @@ class CustomerFilter(django_filters.FilterSet):
     def by_tag(self, found: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         put = CustomerTag.objects.filter(customer=OuterRef("pk"), tag__name__iexact=value)
         return found.filter(Exists(put))
+
+
+def own_filters() -> dict[str, django_filters.Filter]:
+    """cf_<key> of each of the workspace's own fields; of numbers and dates cf_<key>_min and _max too."""
+    found: dict[str, django_filters.Filter] = {}
+    for field in custom_fields.fields():
+        name, column = f"{OWN}{field.key}", f"custom__{field.key}"
+        found[name] = OwnFilter(field, field_name=column, lookup_expr=_exactness(field), label=field.label)
+        if field.type in (FieldType.NUMBER, FieldType.DATE):
+            for end, lookup in (("min", "gte"), ("max", "lte")):
+                label = f"{field.label}, {end}"
+                found[f"{name}_{end}"] = OwnFilter(field, field_name=column, lookup_expr=lookup, label=label)
+    return found
+
+
+def _exactness(field: CustomField) -> str:
+    return "icontains" if field.type in (FieldType.TEXT, FieldType.URL) else "exact"
+
+
+class OwnFormField(forms.CharField):
+    """A value of one of the workspace's own fields, read as it is when it is written."""
+
+    def __init__(self, own: CustomField, **options: Any) -> None:
+        super().__init__(**options)
+        self.own = own
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text or self.own.type == FieldType.URL:
+            return text or None
+        try:
+            return custom_fields.clean_value(self.own, text)
+        except ValueError as error:
+            raise ValidationError(str(error), code="invalid") from error
+
+
+class OwnFilter(django_filters.Filter):
+    """By a value of one of the workspace's own fields; no condition is put where nothing was typed."""
+
+    field_class = OwnFormField
+
+    def __init__(self, own: CustomField, **options: Any) -> None:
+        super().__init__(own=own, **options)
+
+    def filter(self, qs: Any, value: Any) -> Any:
+        return qs if value is None else qs.filter(**{f"{self.field_name}__{self.lookup_expr}": value})
 
 
 class IdentityForm(forms.Form):

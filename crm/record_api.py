@@ -26,11 +26,11 @@ from crm.notes import delete_note, edit_note
 from crm.record_serializers import (
     AffiliationIn,
     AffiliationOut,
+    CustomerNoteIn,
+    CustomerNoteOut,
     FieldChanges,
     FieldIn,
     FieldOut,
-    NoteIn,
-    NoteOut,
     TagOut,
     TaskChanges,
     TaskIn,
@@ -90,7 +90,7 @@ class NoteEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     """What staff wrote down about customers."""
 
     permission_classes = (Requires("customer.read", write="note.write"),)
-    serializer_class = NoteOut
+    serializer_class = CustomerNoteOut
     filterset_class = NoteFilter
     sorts = BY_ID
     default_sort = "-id"
@@ -101,13 +101,13 @@ class NoteEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     @extend_schema(
         summary="Change a note",
         description="Whoever wrote it may; anybody else is answered 403.",
-        request=NoteIn,
-        responses={200: NoteOut},
+        request=CustomerNoteIn,
+        responses={200: CustomerNoteOut},
     )
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         note = self.get_object()
-        text = checked(NoteIn, request)["text"]
-        return Response(NoteOut(edit_note(note=note, text=text, by=caller(request))).data)
+        text = checked(CustomerNoteIn, request)["text"]
+        return Response(CustomerNoteOut(edit_note(note=note, text=text, by=caller(request))).data)
 
     @extend_schema(
         summary="Delete a note",

@@ -14,7 +14,7 @@ from crm.models import Affiliation, Customer, CustomerNote, CustomField, FieldTy
 # Out
 
 
-class NoteOut(serializers.ModelSerializer[CustomerNote]):
+class CustomerNoteOut(serializers.ModelSerializer[CustomerNote]):
     """Something staff wrote down about a customer."""
 
     class Meta:
@@ -59,7 +59,7 @@ class FieldOut(serializers.ModelSerializer[CustomField]):
 # In
 
 
-class NoteIn(Input):
+class CustomerNoteIn(Input):
     """A note."""
 
     text = Text(max_length=20_000)

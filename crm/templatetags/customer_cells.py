@@ -1,0 +1,29 @@
+"""Cells of the customer list: {% load customer_cells %}."""
+
+from __future__ import annotations
+
+from django import template
+
+from crm import columns
+from crm.affiliations import each_once
+from crm.models import Affiliation, Customer
+
+register = template.Library()
+
+
+@register.filter
+def own_value(customer: Customer, column: columns.Column) -> str:
+    """{{ customer|own_value:column }}: a value of the workspace's own field as people read it."""
+    return columns.own_value(customer, column)
+
+
+@register.filter
+def language_of(customer: Customer) -> str:
+    """{{ customer|language_of }}: Swedish."""
+    return columns.language(customer)
+
+
+@register.filter
+def organizations_of(customer: Customer) -> list[Affiliation]:
+    """{{ customer|organizations_of }}: where they belong, of what was fetched beside the list."""
+    return each_once(list(customer.affiliations.all()), "organization_id")
