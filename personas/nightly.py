@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
+import structlog
 from celery import current_app
 from django.db import connection, transaction
 from django.utils import timezone
@@ -20,10 +21,12 @@ from accounts.permissions import check
 from core.events import emit
 from core.jobs import JobFailed, JobIsOpen, Progress, start_job
 from core.models import Job, Workspace
+from crm.strays import mend_strays
 from personas.building import build_segment, in_order, needs_build
 from personas.models import ChangedCustomer, Rebuild, Segment, SegmentSize
 from personas.traits.compute import Moment, fingerprint, list_all, list_changed, refresh_next
 
+log = structlog.get_logger(__name__)
 KIND = "rebuild"
 DUE_AT = time(3, 30)
 # Length of the progress bar; each step fills its part.
@@ -195,6 +198,10 @@ def _open(progress: Progress) -> Run:
 
 def _close(run: Run) -> dict[str, Any]:
     changed = int(run.facts.get("traits_changed", 0))
+    # Somebody merged customers while their traits were computed: what was written for the gone ones goes.
+    strays = mend_strays()
+    if strays:
+        log.info("rebuild_mended_strays", rows=strays)
     with transaction.atomic():
         run.rebuild.finished_at = timezone.now()
         run.rebuild.customers_changed = changed
