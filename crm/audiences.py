@@ -109,12 +109,12 @@ def count(group: Group, purpose: str) -> Counts:
 
 def people(group: Group, purpose: str) -> Iterator[Person]:
     """Everybody in the audience, streamed by a cursor of the database's."""
-    what = "name, city, country, custom, emails, phones FROM judged WHERE verdict = 'in' ORDER BY id"
+    what = "name, city, country, postcode, emails, phones FROM judged WHERE verdict = 'in' ORDER BY id"
     text = _statement(group, what)
     with connection.chunked_cursor() as cursor:
         cursor.execute(text, _parameters(purpose))
         for row in cursor:
-            yield _person(*row)
+            yield Person(*row)
 
 
 def _statement(group: Group, what: str) -> str:
@@ -127,14 +127,13 @@ def _statement(group: Group, what: str) -> str:
 
 
 def _parameters(purpose: str) -> dict[str, Any]:
-    return {"purpose": purpose, "networks": _NETWORKS, "email": EMAIL, "phone": PHONE}
-
-
-def _person(  # noqa: PLR0917  the columns of one row
-    name: str, city: str, country: str, custom: Any, emails: list[str], phones: list[str]
-) -> Person:
-    postcode = next((str(custom[key]) for key in POSTCODES if custom.get(key)), "")
-    return Person(name, city, country, postcode, emails, phones)
+    return {
+        "purpose": purpose,
+        "networks": _NETWORKS,
+        "email": EMAIL,
+        "phone": PHONE,
+        "postcodes": list(POSTCODES),
+    }
 
 
 # In which shape

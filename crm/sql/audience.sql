@@ -5,7 +5,9 @@
 WITH members AS (
     SELECT DISTINCT m.customer_id FROM (/*members*/) AS m (customer_id)
 ), people AS (
-    SELECT c.id, c.name, c.city, c.country, c.custom
+    SELECT c.id, c.name, c.city, c.country,
+           coalesce((SELECT c.custom ->> k.key FROM unnest(%(postcodes)s::text[]) WITH ORDINALITY AS k (key, place)
+                     WHERE c.custom ->> k.key <> '' ORDER BY k.place LIMIT 1), '') AS postcode
     FROM members JOIN crm_customer c ON c.id = members.customer_id
     WHERE c.merged_into_id IS NULL
 ), refused AS (
@@ -36,7 +38,7 @@ WITH members AS (
     FROM handle h LEFT JOIN refused r USING (customer_id)
     GROUP BY h.customer_id
 ), judged AS (
-    SELECT p.id, p.name, p.city, p.country, p.custom,
+    SELECT p.id, p.name, p.city, p.country, p.postcode,
            coalesce(h.emails, '{}') AS emails, coalesce(h.phones, '{}') AS phones,
            CASE WHEN h.emails IS NOT NULL OR h.phones IS NOT NULL THEN 'in'
                 WHEN h.handles IS NULL THEN 'unreachable'
