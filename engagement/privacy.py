@@ -249,7 +249,7 @@ def _clean_content(erasing: Erasing, file: Attachment, blot: Blot) -> None:
     clean = blot(text)
     if clean == text:
         return
-    erasing.files.append(file.file.name)
+    erasing.files.append(str(file.file.name))
     content = clean.encode()
     file.size = len(content)
     file.file.save(f"{file.interaction_id}", ContentFile(content), save=False)

@@ -68,7 +68,7 @@ def files(subject: Subject) -> Section:
         {"at": row.interaction.occurred_at, "name": row.name, "type": row.content_type, "size": row.size}
         for row in rows.select_related("interaction")
     ]
-    kept = [(f"{row.pk}-{row.name}", row.file.name) for row in rows if row.file]
+    kept = [(f"{row.pk}-{row.name}", row.file.name) for row in rows if row.file.name]
     return Section("files", _("Files they sent"), found, files=kept)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.files.storage import default_storage
@@ -124,7 +125,12 @@ def _touch(customers: Iterable[int]) -> None:
 
 
 def _delete_files_later(names: Sequence[str]) -> None:
-    transaction.on_commit(lambda: [default_storage.delete(name) for name in names], robust=True)
+    transaction.on_commit(partial(_delete_files, names), robust=True)
+
+
+def _delete_files(names: Sequence[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
 
 
 def register() -> None:

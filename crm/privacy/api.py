@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -48,7 +48,7 @@ class RuleOut(serializers.Serializer[Rule]):
     """How long rows of one kind are kept."""
 
     kind = serializers.CharField(source="kind.name")
-    label = serializers.CharField(source="kind.label")
+    label = serializers.CharField(source="kind.label")  # type: ignore[assignment]
     days = serializers.IntegerField()
     is_on = serializers.BooleanField(help_text="Older rows are deleted every night.")
 
@@ -186,7 +186,7 @@ class RetentionEndpoint(Endpoint):
     """How long things are kept."""
 
     permission_classes = (Requires("privacy.manage"),)
-    pagination_class: ClassVar[Any] = None  # type: ignore[assignment]
+    pagination_class = None  # type: ignore[assignment]
     filter_backends = ()
     queryset = Customer.objects.none()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from django.core.cache import cache
 from redis.exceptions import RedisError
@@ -23,7 +25,7 @@ def forget(words: Words) -> int:
     gone = 0
     try:
         client = live_redis()
-        for key in client.scan_iter(match=f"{cache.key_prefix}:*", count=1000):  # type: ignore[attr-defined]
+        for key in client.scan_iter(match=f"{cache.key_prefix}:*", count=1000):
             if words.found_in(_text(key)) or words.found_in(_text(_value(client, key))):
                 gone += int(client.delete(key))
     except RedisError as error:
@@ -31,16 +33,16 @@ def forget(words: Words) -> int:
     return gone
 
 
-def _value(client: object, key: bytes) -> bytes:
-    kind = client.type(key)  # type: ignore[attr-defined]
+def _value(client: Any, key: bytes) -> bytes:
+    kind = client.type(key)
     if kind == b"string":
-        return client.get(key) or b""  # type: ignore[attr-defined, no-any-return]
+        return bytes(client.get(key) or b"")
     if kind == b"hash":
-        return b"\n".join(one for pair in client.hgetall(key).items() for one in pair)  # type: ignore[attr-defined]
+        return b"\n".join(one for pair in client.hgetall(key).items() for one in pair)
     if kind == b"zset":
-        return b"\n".join(client.zrange(key, 0, -1))  # type: ignore[attr-defined]
+        return b"\n".join(client.zrange(key, 0, -1))
     if kind == b"set":
-        return b"\n".join(client.smembers(key))  # type: ignore[attr-defined]
+        return b"\n".join(client.smembers(key))
     return b""
 
 

@@ -131,8 +131,8 @@ def _note_keys(erasing: Erasing) -> None:
         "network", "issuer", "external_id"
     ):
         erasing.keys.add(identity_key(IdentityKey(*row)))
-    for row in Order.objects.filter(customer_id__in=subject.customers).values_list("source", "external_id"):
-        erasing.keys.add(order_key(*row))
+    orders = Order.objects.filter(customer_id__in=subject.customers)
+    erasing.keys.update(order_key(*row) for row in orders.values_list("source", "external_id"))
 
 
 # Rows that name them

@@ -36,7 +36,7 @@ class RuleForm(forms.Form):
     is_on = forms.BooleanField(required=False, label=_("Delete"))
     days = forms.IntegerField(min_value=1, max_value=LONGEST_DAYS, label=_("Days"))
 
-    def __init__(self, *args: Any, rule: Rule, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *, rule: Rule) -> None:
         initial = {"is_on": rule.is_on, "days": rule.days}
-        super().__init__(*args, prefix=rule.kind.name, initial=initial, **kwargs)
+        super().__init__(data, prefix=rule.kind.name, initial=initial)
         self.rule = rule

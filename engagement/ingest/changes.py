@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
@@ -86,7 +87,8 @@ def _drop_files(target: Interaction) -> None:
     """Attachments and their content, once the deletion is through."""
     names = list(target.attachments.exclude(file="").values_list("file", flat=True))
     target.attachments.all().delete()
-    transaction.on_commit(lambda: [default_storage.delete(name) for name in names], robust=True)
+    for name in names:
+        transaction.on_commit(partial(default_storage.delete, name), robust=True)
 
 
 def _status(target: Interaction, change: Change, read_text: bool) -> None:

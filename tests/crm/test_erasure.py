@@ -214,3 +214,57 @@ def test_rows_at_home_with_the_erased_person_stay_with_whom_they_belong_to(ada: 
     assert (third.customer_id, third.home_customer_id) == (bob.pk, bob.pk)
     assert set(Interaction.objects.values_list("external_id", flat=True)) == {"3", "4"}
     assert not Identity.objects.filter(external_id="second").exists()
+
+
+def test_a_restored_backup_is_erased_again(
+    planted: _traces.Planted, ada: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    """The list beside the database knows erasures that the backup does not."""
+    from io import StringIO
+
+    from django.core.management import call_command
+
+    with django_capture_on_commit_callbacks(execute=True):
+        erase_customer(customer=planted.customer, by=ada)
+    ErasedKey.objects.all().delete()
+    Erasure.objects.all().delete()
+    Interaction.objects.all().delete()
+    Conversation.objects.all().delete()
+    account, events = planted.pages[0]
+    ingest(account, [replace(events[0], files=())])
+    Identity.objects.filter(external_id="17849900112233").update(created_at=_traces.START)
+    later = timezone.now() + timedelta(minutes=1)
+    ingest(
+        account,
+        [replace(events[0], external_id="n", author=Author("newcomer-88"), occurred_at=later, files=())],
+    )
+    told = StringIO()
+    call_command("erase_again", stdout=told)
+    assert "1 customers erased again" in told.getvalue()
+    left = Identity.objects.filter(network="instagram").values_list("external_id", flat=True)
+    assert sorted(left) == ["bob.public", "newcomer-88"]
+    assert Erasure.objects.get().reason == "restored"
+
+
+def test_somebody_who_waited_for_an_erasure_is_somebody_new(
+    ada: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An identity that vanished while its lock was waited for is made anew."""
+    from core import sql
+    from crm import arrivals
+    from tests.engagement.events import account, inbound
+
+    own = account()
+    ingest(own, [inbound("1", who="racer-4411")])
+    rows, calls = sql.rows, []
+
+    def vanish(app: str, name: str, parameters: Any) -> Any:
+        if name == "lock_identities" and not calls:
+            calls.append(name)
+            erase_customer(customer=Customer.objects.get(), by=ada)
+        return rows(app, name, parameters)
+
+    monkeypatch.setattr(arrivals.sql, "rows", vanish)
+    later = timezone.now() + timedelta(minutes=1)
+    page = [inbound("2", who="racer-4411"), inbound("3", who="racer-4411", occurred_at=later)]
+    assert ingest(own, page).outcomes == ["erased", "stored"]
