@@ -153,6 +153,7 @@ def row_export(request: HttpRequest, kind: str) -> StreamingHttpResponse:
     """The rows behind a figure as a file: interactions, conversations or orders under their filters."""
     given, zone = _given(request), Workspace.current().tz
     found: QuerySet[Any]
+    header: tuple[str, ...]
     if kind == "interactions":
         found = rows.interactions(request.user, given, zone)
         header, cells = row_exports.INTERACTION_HEADER, row_exports.interactions(found)

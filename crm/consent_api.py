@@ -177,7 +177,7 @@ class ConsentEndpoint(ListModelMixin, OfCustomer):
         if written:
             return Response(ConsentOut(written[0]).data, status=status.HTTP_201_CREATED)
         known = Consent.objects.filter(
-            identity=row.identity, purpose=row.purpose, given=row.given, at=row.at, source=SOURCE
+            identity=row.identity, purpose=row.purpose, given=row.given, at=values["at"], source=SOURCE
         )
         return Response(ConsentOut(known.order_by("pk")[0]).data)
 

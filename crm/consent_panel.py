@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.permissions import can
 from crm.consent_requests import mailboxes
-from crm.consents import State, states_of
+from crm.consents import State, states_by
 from crm.identities import EMAIL
 from crm.models import Consent, ConsentRequest, Customer, Identity
 from crm.preferences.links import CONFIRM_LIFE
@@ -47,15 +47,16 @@ class Panel:
 
 def consents(request: HttpRequest, customer: Customer) -> Any:
     """What they allowed and refused, and how it is known."""
-    states = states_of(customer)
     identities = list(customer.identities.order_by("pk"))
+    said = list(Consent.objects.filter(customer=customer).select_related("identity").order_by("at", "pk"))
+    states = states_by([one.pk for one in identities], said)
     spoken = {name for by_purpose in states.values() for name, state in by_purpose.items() if state.at}
     may_edit = can(request.user, "customer.edit")
     return Panel(
         identities=identities,
         rows=[_row(name, states, identities) for name in _in_order(spoken)],
         silent=[str(purpose.label) for purpose in PURPOSES.values() if purpose.name not in spoken],
-        history=_history(customer),
+        history=_labelled(said[: -HISTORY - 1 : -1]),
         waiting=_waiting(customer),
         purposes=[(purpose.name, str(purpose.label)) for purpose in PURPOSES.values()],
         can_be_mailed=[
@@ -78,13 +79,11 @@ def _row(name: str, states: dict[int, dict[str, State]], identities: Sequence[Id
     return Row(label_of(name), explanation, [states[one.pk][name] for one in identities])
 
 
-def _history(customer: Customer) -> list[Consent]:
-    """The newest words, each with the purpose as people read it."""
-    said = Consent.objects.filter(customer=customer).select_related("identity").order_by("-at", "-pk")
-    found = list(said[:HISTORY])
-    for one in found:
+def _labelled(said: Sequence[Consent]) -> Sequence[Consent]:
+    """These words, each with its purpose as people read it."""
+    for one in said:
         one.label = label_of(one.purpose)  # type: ignore[attr-defined]
-    return found
+    return said
 
 
 def _waiting(customer: Customer) -> list[tuple[ConsentRequest, datetime]]:

@@ -86,12 +86,17 @@ def effective_consent(identity: Identity, purpose: str) -> bool | None:
 
 
 def states_of(customer: Customer) -> dict[int, dict[str, State]]:
-    """What is in effect, by identity and purpose; one statement for the consents of a customer."""
-    said = list(Consent.objects.filter(customer=customer).order_by("at", "pk"))
+    """What is in effect, by identity and purpose."""
+    identities = customer.identities.order_by("pk").values_list("pk", flat=True)
+    return states_by(identities, Consent.objects.filter(customer=customer).order_by("at", "pk"))
+
+
+def states_by(identities: Iterable[int], words: Iterable[Consent]) -> dict[int, dict[str, State]]:
+    """The same from the words of one customer that were read already, the oldest first."""
+    said = list(words)
     own = {(one.identity_id, one.purpose): one for one in said}
     refused = {one.purpose: one for one in said if one.whole_person}
     purposes = [*PURPOSES, *sorted({one.purpose for one in said} - set(PURPOSES))]
-    identities = customer.identities.order_by("pk").values_list("pk", flat=True)
     return {
         pk: {name: _state(name, own.get((pk, name)), refused.get(name)) for name in purposes}
         for pk in identities
@@ -173,7 +178,7 @@ def _locked_owners(ids: Iterable[int]) -> Mapping[int, Identity]:
 def _unknown(rows: Sequence[ConsentIn], source: str) -> list[ConsentIn]:
     """Rows that are not written down yet, each once."""
     dated = [row for row in rows if row.at is not None]
-    known = set(
+    known: set[tuple[int, str, bool, bool, datetime | None]] = set(
         Consent.objects.filter(
             identity__in={row.identity for row in dated}, source=source, at__in={row.at for row in dated}
         ).values_list("identity_id", "purpose", "given", "whole_person", "at")

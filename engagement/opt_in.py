@@ -76,7 +76,9 @@ def send_letter(
         raise ValidationError(_("%(name)s cannot write first.") % {"name": account.name})
     key = uuid4()
     external_id = link.new_external_id(account, str(key))
-    conversation = _open_conversation(account, identity, external_id, letter.subject)
+    # Under lock, so that no merge comes between.
+    owner = Identity.objects.select_for_update(no_key=True).get(pk=identity.pk)
+    conversation = _open_conversation(account, owner, external_id, letter.subject)
     interaction = Interaction.objects.create(
         account=account,
         external_id=external_id,
@@ -92,9 +94,9 @@ def send_letter(
     )
     delivery = _queue(conversation, interaction, letter, key)
     ContactLedger.objects.create(
-        home_customer_id=conversation.home_customer_id,
-        customer_id=conversation.customer_id,
-        identity=identity,
+        home_customer_id=owner.home_customer_id,
+        customer_id=owner.customer_id,
+        identity=owner,
         delivery=delivery,
         origin=ORIGIN,
         staff=by,
@@ -118,19 +120,17 @@ def _queue(conversation: Conversation, interaction: Interaction, letter: Letter,
 
 
 def _open_conversation(
-    account: ChannelAccount, identity: Identity, external_id: str, subject: str
+    account: ChannelAccount, owner: Identity, external_id: str, subject: str
 ) -> Conversation:
     """A resolved conversation, found again by whatever answers the letter."""
     link, now = connector(account.connector), timezone.now()
-    key = link.thread_key_for(account, identity.external_id, external_id)
+    key = link.thread_key_for(account, owner.external_id, external_id)
     keys = sorted({key, *link.answer_keys(account, external_id)})
     sql.run("engagement", "store_threads", {"account": account.pk, "keys": keys})
     threads = Thread.objects.select_for_update(no_key=True).filter(account=account, thread_key__in=keys)
     known = next((one.conversation for one in threads.order_by("pk") if one.conversation), None)
     if known is not None:
         return known
-    # Under lock, so that no merge comes between.
-    owner = Identity.objects.select_for_update(no_key=True).get(pk=identity.pk)
     conversation = Conversation.objects.create(
         account=account,
         team_id=account.team_id,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from csp.constants import NONE, SELF
 from csp.decorators import csp
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -19,7 +19,7 @@ from crm.preferences import limits
 from crm.preferences.links import LinkBroken, LinkEnded
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 POLICY = {
     "default-src": [NONE],
     "script-src": [SELF],
@@ -46,20 +46,18 @@ def public(view: View[P]) -> View[P]:
     that check would refuse.
     """
 
-    @csrf_exempt
-    @csp(POLICY)
     @wraps(view)
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         with timezone.override(workspace_of(request).tz):
             answer = _answer(view, request, *args, **kwargs)
         for name, value in HEADERS.items():
             answer[name] = value
         return answer
 
-    return guarded
+    return cast("View[P]", csrf_exempt(csp(POLICY)(guarded)))
 
 
-def _answer(view: View[P], request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+def _answer(view: View[P], request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
     allowed = limits.may_read if request.method in ("GET", "HEAD") else limits.may_write
     if not allowed(client_ip()):
         return said(request, "busy", status=429)
