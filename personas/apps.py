@@ -13,6 +13,7 @@ class PersonasConfig(AppConfig):
         from personas import (
             about_you,
             audiences,
+            duplicates,
             fieldset,
             holdings,
             nightly,
@@ -29,6 +30,7 @@ class PersonasConfig(AppConfig):
         audiences.register()
         timeline.register()
         nightly.register()
+        duplicates.register()
         stages.register()
         search.register()
         register_runner(nightly.KIND, nightly.run_rebuild)

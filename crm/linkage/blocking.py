@@ -40,7 +40,9 @@ class Rule:
 
 def rules_of(profile: Profile) -> list[Rule]:
     """The kinds of keys for the fields of a profile."""
-    parts, contexts, rules = [], [], []
+    parts: list[str] = []
+    contexts: list[str] = []
+    rules: list[Rule] = []
     for field in profile.fields:
         name = field.name
         if field.kind == Kind.NAME:

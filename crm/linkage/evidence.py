@@ -95,8 +95,8 @@ def _likeness(field: str, left: str, right: str) -> float:
     whole = SequenceMatcher(None, one, other).ratio()
     if field != "addresses":
         return whole
-    keys = [address_key(text.lstrip("@").partition("@")[0]) for text in (one, other)]
-    return SequenceMatcher(None, *keys).ratio() + whole / 100
+    first, second = (address_key(text.lstrip("@").partition("@")[0]) for text in (one, other))
+    return SequenceMatcher(None, first, second).ratio() + whole / 100
 
 
 # For people

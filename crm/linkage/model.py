@@ -209,7 +209,7 @@ def _session(con: duckdb.DuckDBPyConnection, linker: Linker, rule: str) -> _Sess
     found = session.core_model_settings
     levels = {
         one.output_column_name: {
-            level.label_for_charts: (level.m_probability, level.u_probability)
+            level.label_for_charts: (_told(level.m_probability), _told(level.u_probability))
             for level in one.comparison_levels
             if not level.is_null_level
         }
@@ -233,7 +233,7 @@ def _block_pairs(con: duckdb.DuckDBPyConnection, rule: str) -> int:
 def _levels(comparisons: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[float, float]]]:
     return {
         one["output_column_name"]: {
-            level["label_for_charts"]: (level.get("m_probability") or 0, level.get("u_probability") or 0)
+            level["label_for_charts"]: (_told(level.get("m_probability")), _told(level.get("u_probability")))
             for level in one["comparison_levels"]
             if not level.get("is_null_level")
         }
@@ -260,9 +260,9 @@ def _learnt(
         if code in fixed:
             found[code] = (m, u)
             continue
-        seen = sum(one.matches * _told(one.levels[field.name][code][0]) for one in trained)
+        seen = sum(one.matches * one.levels[field.name][code][0] for one in trained)
         likely = (seen + PRIOR_MATCHES * m) / (matches + PRIOR_MATCHES)
-        counted = (_told(chance[code][1]) * pairs + u * PRIOR_PAIRS) / (pairs + PRIOR_PAIRS)
+        counted = (chance[code][1] * pairs + u * PRIOR_PAIRS) / (pairs + PRIOR_PAIRS)
         found[code] = (likely, max(counted - guess.share * likely, counted / 20, SMALLEST_U))
     return found
 

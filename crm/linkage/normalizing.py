@@ -155,7 +155,10 @@ def address_columns(name: str, values: Iterable[str], who: Sequence[str]) -> Col
     A part that only repeats the name is kept apart (`eva.lind` of Eva Lind), and so is one that adds a few
     digits to it (`evalind1983`): beside the name they are little evidence.
     """
-    mails, own, dated, plain = set(), set(), set(), set()
+    mails: set[str] = set()
+    own: set[str] = set()
+    dated: set[str] = set()
+    plain: set[str] = set()
     for value in values:
         text = fold(value.strip())
         mail = _MAIL.fullmatch(text)
