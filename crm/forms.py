@@ -66,6 +66,7 @@ class CustomerForm(forms.ModelForm):
         for name, field in self.own.items():
             self.fields[name] = own_field(field)
             self.initial[name] = typed(self.instance.custom.get(field.key))
+        self.order_fields(["name", "kind", "note", "owner", "job", "profession", "company", "interests"])
         self._say_origins()
 
     def _say_origins(self) -> None:
