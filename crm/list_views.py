@@ -52,7 +52,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
 
 
 def _wanted(request: HttpRequest, found: CustomerFilter) -> dict[str, str]:
-    return {name: value for name, value in request.GET.items() if value and name in found.filters}
+    return {name: str(value) for name, value in request.GET.items() if value and name in found.filters}
 
 
 def _choices(request: HttpRequest, columns: list[Column]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _zone(zone: str) -> str:
 def sayings(customer: Customer) -> dict[str, str]:
     """{field: "by Amy, 3 Nov"} of every field whose origin is known; one statement for the names."""
     origins = {name: one for name, one in customer.origins.items() if isinstance(one, dict)}
-    ids = {one.get("by") for one in origins.values()} - {None}
+    ids = {one["by"] for one in origins.values() if one.get("by")}
     names = {user.pk: user.display_name for user in User.objects.filter(pk__in=ids)} if ids else {}
     return {name: saying(one, names) for name, one in origins.items()}
 

@@ -117,7 +117,7 @@ def choices_field() -> serializers.ListField:
 class FieldChanges(Input):
     """What may change of a field; its key never does, its type only while no customer has a value."""
 
-    label = Text(max_length=80, required=False)
+    label = Text(max_length=80, required=False)  # type: ignore[assignment]
     type = serializers.ChoiceField(choices=FieldType.choices, required=False)
     choices = choices_field()
     help = Text(required=False, allow_blank=True, max_length=200)
@@ -129,7 +129,7 @@ class FieldIn(Input):
     """A new field."""
 
     key = Text(max_length=40, help_text="Small letters, digits and _; never changes.")
-    label = Text(max_length=80)
+    label = Text(max_length=80)  # type: ignore[assignment]
     type = serializers.ChoiceField(choices=FieldType.choices)
     choices = choices_field()
     help = Text(required=False, allow_blank=True, max_length=200)

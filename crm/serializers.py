@@ -51,7 +51,9 @@ class IdentityOut(serializers.ModelSerializer[Identity]):
 class OriginOut(serializers.Serializer[Any]):
     """Who told what stands in a field, and when."""
 
-    source = serializers.CharField(help_text="staff, customer, api:<key>, a network, a shop or an import")
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="staff, customer, api:<key>, a network, a shop or an import"
+    )
     at = serializers.DateTimeField()
     by = serializers.IntegerField(allow_null=True, required=False, help_text="The member of staff.")
 

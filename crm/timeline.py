@@ -33,7 +33,11 @@ def orders(
     """Orders of these customers, newest first, by the index (customer, placed_at, id)."""
     if wanted.leaves_out(ORDER) or wanted.visibility:
         return []
-    rows = Order.objects.filter(customer_id__in=customer_ids).prefetch_related("lines")
+    rows = (
+        Order.objects.filter(customer_id__in=customer_ids)
+        .select_related("customer")
+        .prefetch_related("lines")
+    )
     if wanted.network:
         rows = rows.filter(identity__network=wanted.network)
     if wanted.text:
