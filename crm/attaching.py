@@ -12,6 +12,7 @@ from accounts.permissions import check
 from accounts.services import record_audit
 from core import privacy
 from core.events import emit
+from crm.merge_fields import fill_blanks
 from crm.merging import merge_customers, move_identity, undo_merge
 from crm.models import Customer, Identity, MergeRecord, Suspect, SuspectState
 from crm.trees import Changed, again_on_deadlock, has_identity, hold_customers, roots_of, until_steady
@@ -58,7 +59,9 @@ def attach_existing(*, identity: Identity, to: Customer, by: User) -> Outcome:
         source = held[row.customer_id]
         is_all = not source.identities.exclude(pk=row.pk).exists()
         if is_all and source.kind == target.kind:
-            return Outcome(target, merge_customers(keep=target, drop=source, by=by))
+            # Whoever gets a handle keeps their name; what came with it fills only blanks.
+            blanks = fill_blanks(target, [source])
+            return Outcome(target, merge_customers(keep=target, drop=source, fields=blanks, by=by))
         move_identity(identity=row, to=target, by=by)
     return Outcome(target)
 

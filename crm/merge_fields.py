@@ -66,6 +66,12 @@ def propose(keep: Customer, drops: Sequence[Customer]) -> dict[str, int]:
     return chosen
 
 
+def fill_blanks(keep: Customer, drops: Sequence[Customer]) -> dict[str, int]:
+    """Only what the kept record says nothing about."""
+    chosen = propose(keep, drops)
+    return {name: pk for name, pk in chosen.items() if value_of(keep, name) in facts.EMPTY}
+
+
 def _weight(customer: Customer, name: str) -> tuple[bool, bool, int, datetime]:
     """How much a value counts: said at all, by a person, further on in the journey, and when."""
     value, known = value_of(customer, name), customer.origins.get(name)

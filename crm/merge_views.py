@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import requires, staff
@@ -102,14 +104,35 @@ def merge_find(request: HttpRequest) -> HttpResponse:
 def merge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a merge back."""
     record = get_object_or_404(MergeRecord, pk=pk)
+    _undo(request, [record])
+    return redirect("crm:customer", record.drop_id)
+
+
+@require_POST
+@requires("customer.merge")
+def merges_undo(request: HttpRequest) -> HttpResponse:
+    """Take back all that was merged in one step."""
+    wanted = [_number(text) or 0 for text in request.POST.getlist("record")[:AT_ONCE]]
+    records = list(MergeRecord.objects.filter(pk__in=wanted).order_by("-pk"))
+    if not records:
+        return redirect("crm:customer-list")
+    _undo(request, records)
+    return redirect("crm:customer", records[0].keep_id)
+
+
+def _undo(request: HttpRequest, records: list[MergeRecord]) -> None:
     try:
-        record = undo_merge(record=record, by=staff(request))
+        with transaction.atomic():
+            undone = [undo_merge(record=record, by=staff(request)) for record in records]
     except CannotMerge as error:
         messages.error(request, str(error))
-    else:
-        words = _("The merge is undone. %(who)s is a customer of their own again.")
-        messages.success(request, words % {"who": record.drop})
-    return redirect("crm:customer", record.drop_id)
+        return
+    words = ngettext(
+        "The merge is undone. %(who)s is a customer of their own again.",
+        "The merges are undone: %(who)s.",
+        len(undone),
+    )
+    messages.success(request, words % {"who": ", ".join(str(record.drop) for record in undone)})
 
 
 # Handles

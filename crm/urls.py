@@ -30,6 +30,7 @@ urlpatterns = [
     path("customers/<int:pk>/tags/<int:tag_pk>/remove/", record_views.tag_remove, name="tag-remove"),
     path("customers/merge/", merge_views.customer_merge, name="customer-merge"),
     path("customers/merge/find/", merge_views.merge_find, name="merge-find"),
+    path("customers/merges/undo/", merge_views.merges_undo, name="merges-undo"),
     path("customers/merges/<int:pk>/undo/", merge_views.merge_undo, name="merge-undo"),
     path("customers/identities/<int:pk>/", merge_views.identity_page, name="identity"),
     path("customers/identities/<int:pk>/attach/", merge_views.identity_attach, name="identity-attach"),

@@ -37,6 +37,7 @@ def test_a_handle_that_is_all_its_customer_has_takes_the_customer_along(world: W
     eva, ben = handle("eva").customer, handle("ben").customer
     outcome = attach_existing(identity=handle("ben"), to=eva, by=world.staff)
     assert outcome.merge is not None
+    assert Customer.objects.get(pk=eva.pk).name == "Eva"
     assert Customer.objects.get(pk=ben.pk).merged_into == eva
     plan = plan_detach(handle("ben"))
     assert plan.merge == outcome.merge
