@@ -38,6 +38,7 @@ from crm.filters import (
     OrderFilter,
     own_filters,
 )
+from crm.looks import note_look
 from crm.merging import root_of
 from crm.models import Customer, Identity, Order, Tag
 from crm.notes import write_note
@@ -114,6 +115,7 @@ class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         customer = self.one()
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-detail")
+        note_look(customer, by=caller(request))
         return Response(CustomerOut(customer).data)
 
     @extend_schema(
