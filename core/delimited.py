@@ -7,6 +7,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -33,13 +34,18 @@ def look_at(path: Path, *, header: int | None = None) -> Shape:
     return Shape(CSV, found.names, found.positions, found.row, encoding, separator)
 
 
-def rows(path: Path, shape: Shape) -> Iterator[Row]:
-    """The rows below the header."""
+def strict(shape: Shape) -> Shape:
+    """The same file, where eight bits can only be UTF-8."""
+    return replace(shape, encoding="utf-8-sig") if shape.encoding == "cp1252" else shape
+
+
+def rows(path: Path, shape: Shape, *, exact: bool = False) -> Iterator[Row]:
+    """The rows below the header; with `exact` one with too few cells is a bad one, else they are empty."""
     try:
         with path.open(encoding=shape.encoding, errors="surrogateescape", newline="") as source:
             for number, cells, error in _cells(_lines(source), shape.separator):
                 if number > shape.header and (error or any(cells)):
-                    yield _row(number, cells, error, shape)
+                    yield _row(number, cells, error, shape, exact=exact)
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from error
     except UnicodeError as error:
@@ -114,15 +120,16 @@ def _cells(lines: Iterator[str] | Sequence[str], separator: str) -> Iterator[tup
         yield (number if reader.line_num == number else reader.line_num), cells, ""
 
 
-def _row(number: int, cells: Sequence[str], error: str, shape: Shape) -> Row:
+def _row(number: int, cells: Sequence[str], error: str, shape: Shape, *, exact: bool) -> Row:
     if error:
         return Row(number, {}, error)
     values = {
         name: cells[position] if position < len(cells) else ""
         for name, position in zip(shape.columns, shape.positions, strict=True)
     }
-    if shape.header and len(cells) > shape.positions[-1] + 1 and any(cells[shape.positions[-1] + 1 :]):
-        return Row(number, values, f"{len(cells)} cells where the header has {shape.positions[-1] + 1}")
+    width = shape.positions[-1] + 1
+    if shape.header and (any(cells[width:]) or (exact and len(cells) < width)):
+        return Row(number, values, f"{len(cells)} cells where the header has {width}")
     together = "".join(cells)
     if not together.isascii() and any("\udc80" <= letter <= "\udcff" for letter in together):
         return Row(number, values, "not UTF-8: save the file as UTF-8")

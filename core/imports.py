@@ -59,9 +59,12 @@ class PageResult:
     rejected: list[tuple[int, str]] = field(default_factory=list)
     stored: dict[int, Stored] = field(default_factory=dict)
 
-    def add(self, number: int, stored: Stored) -> None:
-        """Note what became of a row."""
-        self.counts[stored.outcome] = self.counts.get(stored.outcome, 0) + 1
+    def add(self, outcome: str, n: int = 1) -> None:
+        self.counts[outcome] = self.counts.get(outcome, 0) + n
+
+    def note(self, number: int, stored: Stored) -> None:
+        """Count a row, and remember what became of it."""
+        self.add(stored.outcome)
         self.stored[number] = stored
 
 

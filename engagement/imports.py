@@ -81,7 +81,7 @@ def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:
             if outcome == Outcome.REJECTED:
                 result.rejected.append((found[position][0].number, answer.reasons[position]))
             else:
-                result.add(found[position][0].number, Stored(outcome))
+                result.note(found[position][0].number, Stored(outcome))
     return result
 
 

@@ -45,7 +45,7 @@ def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:
             one = Stored(
                 outcome, ids.get(order.external_id), *_differences(known.get(order.external_id), order)
             )
-            result.add(row.number, one)
+            result.note(row.number, one)
     return result
 
 
