@@ -16,14 +16,14 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from core import sql
 from core.privacy import Erasing, Subject
 from crm.erased import interaction_key, thread_key
 from crm.privacy.words import ERASED, Quotations, blot_all
 from engagement import privacy_raw
-from engagement.channels import connector
+from engagement.ingest.store import refresh_conversations
 from engagement.models import (
     Attachment,
+    ChannelAccount,
     ChatVisitor,
     ContactLedger,
     Conversation,
@@ -37,6 +37,8 @@ from engagement.models import (
 )
 
 BATCH = 2_000
+CONVERSATIONS = 200
+"""Conversations with others that are cleaned at a time."""
 TEXT_FILE_BYTES = 20 * 1024 * 1024
 _ANSWER = re.compile(r"^(?:(?:re|aw|fwd?|wg|antw|sv|vs)\s*:\s*)+", re.IGNORECASE)
 Blot = Callable[[str], str]
@@ -61,8 +63,8 @@ def erase_said(erasing: Erasing) -> None:
     _delete_interactions(erasing, [*own, *_interactions_of(gone)])
     _delete_conversations(erasing, gone)
     _delete_visitors(erasing)
-    for conversation_id in mixed:
-        _clean(erasing, conversation_id, said.get(conversation_id, _Mixed()))
+    for ids in _batches(mixed, CONVERSATIONS):
+        _clean(erasing, ids, said)
     _refresh(erasing.subject, mixed)
     privacy_raw.erase_raw(erasing)
 
@@ -173,58 +175,87 @@ def _count_all(erasing: Erasing, deleted: Mapping[str, int]) -> None:
 # What stays, without them
 
 
-def _clean(erasing: Erasing, conversation_id: int, said: _Mixed) -> None:
-    quotations = Quotations(said.texts)
+class _Blots:
+    """How the texts of some conversations are blotted, each by what was said in it."""
 
-    def blot(text: str) -> str:
-        return quotations.blot(erasing.words.blot_nearby(_without(text, said.external_ids)))
+    def __init__(self, erasing: Erasing, said: Mapping[int, _Mixed]) -> None:
+        self._words = erasing.words
+        self._said = said
+        self._quotations: dict[int, Quotations] = {}
 
-    def blot_quoted(text: str) -> str:
-        return quotations.blot_quoted(blot(text))
+    def said(self, conversation_id: int) -> _Mixed:
+        """What this person said there; nothing where they were only written to."""
+        return self._said.get(conversation_id, _NOTHING)
 
-    _clean_lines(erasing, conversation_id, blot, said)
-    _clean_mails(erasing, conversation_id, blot, blot_quoted)
-    _clean_outbox(erasing, conversation_id, blot)
-    _clean_files(erasing, conversation_id, blot)
-    for draft in Draft.objects.filter(conversation_id=conversation_id):
-        _save(erasing, draft, text=blot(draft.text))
-    for event in ConversationEvent.objects.filter(conversation_id=conversation_id).exclude(detail={}):
-        _save(erasing, event, detail=blot_all(event.detail, blot))
-    for thread in Thread.objects.filter(conversation_id=conversation_id):
-        if _without(erasing.words.blot(thread.thread_key), said.external_ids) != thread.thread_key:
+    def of(self, conversation_id: int) -> Blot:
+        """Blots a text of this conversation."""
+        external_ids, quotations = self.said(conversation_id).external_ids, self._quoted(conversation_id)
+        return lambda text: quotations.blot(self._words.blot_nearby(_without(text, external_ids)))
+
+    def of_quoted(self, conversation_id: int) -> Blot:
+        """Blots a text all of which is quoted."""
+        blot, quotations = self.of(conversation_id), self._quoted(conversation_id)
+        return lambda text: quotations.blot_quoted(blot(text))
+
+    def _quoted(self, conversation_id: int) -> Quotations:
+        if conversation_id not in self._quotations:
+            self._quotations[conversation_id] = Quotations(self.said(conversation_id).texts)
+        return self._quotations[conversation_id]
+
+
+_NOTHING = _Mixed()
+
+
+def _clean(erasing: Erasing, ids: Sequence[int], said: Mapping[int, _Mixed]) -> None:
+    """Blot out this person in all that is left of these conversations."""
+    blots = _Blots(erasing, said)
+    _clean_lines(erasing, ids, blots)
+    _clean_mails(erasing, ids, blots)
+    _clean_outbox(erasing, ids, blots)
+    _clean_files(erasing, ids, blots)
+    for draft in Draft.objects.filter(conversation_id__in=ids):
+        _save(erasing, draft, text=blots.of(draft.conversation_id)(draft.text))
+    for event in ConversationEvent.objects.filter(conversation_id__in=ids).exclude(detail={}):
+        _save(erasing, event, detail=blot_all(event.detail, blots.of(event.conversation_id)))
+    for thread in Thread.objects.filter(conversation_id__in=ids):
+        external_ids = blots.said(thread.conversation_id or 0).external_ids
+        if _without(erasing.words.blot(thread.thread_key), external_ids) != thread.thread_key:
             erasing.count(Thread, thread.delete()[0])
 
 
-def _clean_lines(erasing: Erasing, conversation_id: int, blot: Blot, said: _Mixed) -> None:
-    for line in Interaction.objects.filter(conversation_id=conversation_id).iterator(chunk_size=500):
-        answered = "" if line.in_reply_to in said.external_ids else line.in_reply_to
+def _clean_lines(erasing: Erasing, ids: Sequence[int], blots: _Blots) -> None:
+    for line in Interaction.objects.filter(conversation_id__in=ids).iterator(chunk_size=500):
+        pk = line.conversation_id or 0
+        said, blot = blots.said(pk), blots.of(pk)
         _save(
             erasing,
             line,
             text=blot(line.text),
             subject=_subject(line.subject, said, blot),
-            in_reply_to=answered,
+            in_reply_to="" if line.in_reply_to in said.external_ids else line.in_reply_to,
         )
-    conversation = Conversation.objects.get(pk=conversation_id)
-    _save(erasing, conversation, subject=_subject(conversation.subject, said, blot))
+    for conversation in Conversation.objects.filter(pk__in=ids).exclude(subject=""):
+        said, blot = blots.said(conversation.pk), blots.of(conversation.pk)
+        _save(erasing, conversation, subject=_subject(conversation.subject, said, blot))
 
 
-def _clean_mails(erasing: Erasing, conversation_id: int, blot: Blot, blot_quoted: Blot) -> None:
-    for mail in MailContent.objects.filter(interaction__conversation_id=conversation_id).iterator(
-        chunk_size=200
-    ):
+def _clean_mails(erasing: Erasing, ids: Sequence[int], blots: _Blots) -> None:
+    mails = MailContent.objects.filter(interaction__conversation_id__in=ids).select_related("interaction")
+    for mail in mails.iterator(chunk_size=200):
+        pk = mail.interaction.conversation_id or 0
         _save(
             erasing,
             mail,
-            html=blot(mail.html),
-            quoted=blot_quoted(mail.quoted),
-            headers=blot_all(mail.headers, blot),
+            html=blots.of(pk)(mail.html),
+            quoted=blots.of_quoted(pk)(mail.quoted),
+            headers=blot_all(mail.headers, blots.of(pk)),
         )
 
 
-def _clean_outbox(erasing: Erasing, conversation_id: int, blot: Blot) -> None:
+def _clean_outbox(erasing: Erasing, ids: Sequence[int], blots: _Blots) -> None:
     """Nothing that waits is sent to them; a copy to them is struck from the list."""
-    for delivery in Delivery.objects.filter(conversation_id=conversation_id):
+    for delivery in Delivery.objects.filter(conversation_id__in=ids):
+        blot = blots.of(delivery.conversation_id)
         payload = {
             name: [one for one in value if blot(str(one)) == str(one)] if name in ("cc", "bcc") else value
             for name, value in delivery.payload.items()
@@ -232,9 +263,11 @@ def _clean_outbox(erasing: Erasing, conversation_id: int, blot: Blot) -> None:
         _save(erasing, delivery, payload=blot_all(payload, blot), failure_text=blot(delivery.failure_text))
 
 
-def _clean_files(erasing: Erasing, conversation_id: int, blot: Blot) -> None:
+def _clean_files(erasing: Erasing, ids: Sequence[int], blots: _Blots) -> None:
     """Names of files, and the content of those that are text."""
-    for file in Attachment.objects.filter(interaction__conversation_id=conversation_id):
+    files = Attachment.objects.filter(interaction__conversation_id__in=ids).select_related("interaction")
+    for file in files:
+        blot = blots.of(file.interaction.conversation_id or 0)
         _save(erasing, file, name=blot(file.name))
         if file.file and file.content_type.startswith("text/") and file.size <= TEXT_FILE_BYTES:
             _clean_content(erasing, file, blot)
@@ -296,20 +329,18 @@ def _refresh(subject: Subject, mixed: Sequence[int]) -> None:
         theirs = Q(customer_id__in=subject.customers) | Q(identity_id__in=subject.identities)
         owned = Conversation.objects.filter(theirs, pk__in=ids)
         owned.update(customer=None, home_customer=None, identity=None)
-        by_window: dict[int | None, list[int]] = defaultdict(list)
-        rows = Conversation.objects.filter(pk__in=ids).select_related("account")
-        for conversation in rows:
-            by_window[connector(conversation.account.connector).reply_window_hours].append(conversation.pk)
-        for hours, own in by_window.items():
-            _refresh_some(own, f"{hours} hours" if hours else None)
+        by_account: dict[int, list[int]] = defaultdict(list)
+        for pk, account in Conversation.objects.filter(pk__in=ids).values_list("pk", "account_id"):
+            by_account[account].append(pk)
+        accounts = ChannelAccount.objects.in_bulk(list(by_account))
+        for account_id in sorted(by_account):
+            _refresh_some(accounts[account_id], by_account[account_id])
 
 
-def _refresh_some(ids: Sequence[int], window: str | None) -> None:
-    oldest = Interaction.objects.filter(conversation_id__in=ids).order_by(
-        "conversation_id", "occurred_at", "pk"
-    )
-    lines = list(oldest.distinct("conversation_id").values_list("pk", flat=True))
-    sql.rows("engagement", "refresh_conversations", {"ids": lines, "window": window, "history_before": None})
+def _refresh_some(account: ChannelAccount, ids: Sequence[int]) -> None:
+    lines = Interaction.objects.filter(conversation_id__in=ids)
+    oldest = lines.order_by("conversation_id", "occurred_at", "pk").distinct("conversation_id")
+    refresh_conversations(account, list(oldest.values_list("pk", flat=True)))
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -324,10 +355,10 @@ def _refresh_some(ids: Sequence[int], window: str | None) -> None:
         )
 
 
-def _batches(ids: Iterable[int]) -> Iterable[list[int]]:
+def _batches(ids: Iterable[int], size: int = BATCH) -> Iterable[list[int]]:
     found = list(ids)
-    for start in range(0, len(found), BATCH):
-        yield found[start : start + BATCH]
+    for start in range(0, len(found), size):
+        yield found[start : start + size]
 
 
 # What they are known by here, and whether a word is in everybody's mouth
