@@ -19,16 +19,19 @@ from accounts.callers import caller
 from accounts.models import Team
 from accounts.permissions import Requires, rights
 from accounts.querysets import team_ids
-from accounts.serializers import FeedOut, JobOut, MeOut
+from accounts.serializers import FeedOut, JobOut, MeOut, SearchOut
+from core import search
 from core.api.endpoints import Endpoint
 from core.demo import is_demo
 from core.events import latest_number, read_feed, visible_events
 from core.models import Event, Job, JobState, Workspace
 from core.paging import Sort, desc
+from core.text import clean_text
 
 LATEST = "latest"
 MAX_EVENTS = 500
 MAX_TYPES = 20
+MAX_HITS = 50
 AFTER = re.compile(r"[0-9]{1,18}")
 
 
@@ -162,6 +165,66 @@ class EventEndpoint(Endpoint):
         if len(names) > MAX_TYPES or any(len(name) > 60 or "\x00" in name for name in names):
             raise _wrong("types", f"At most {MAX_TYPES} types, such as conversation.changed.")
         return names
+
+
+@extend_schema(tags=["search"])
+class SearchEndpoint(Endpoint):
+    """One question to everything."""
+
+    permission_classes = (IsAuthenticated,)
+    parameters: ClassVar = {"find": frozenset({"q", "limit", "groups"})}
+    pagination_class = None  # type: ignore[assignment]
+    filter_backends = ()
+
+    @extend_schema(
+        operation_id="search",
+        summary="Search everything",
+        description=(
+            "Customers by any part of a name or handle, a number in any spelling, an order, your own id or "
+            '`#7`; orders; messages and notes by all words, `"a phrase"` or the beginning of a word`*`; '
+            "tags, segments and personas. What the key may not read is not searched, and of conversations "
+            "only those of your teams. Accents and capitals mean nothing in names. A group without a hit is "
+            "left out; one that took too long is `slow`: ask with another word. For pages of one kind use "
+            "`/customers/?q=`, `/conversations/?q=` or `/interactions/?q=`."
+        ),
+        parameters=[
+            OpenApiParameter(
+                "q",
+                {"type": "string", "minLength": 1, "maxLength": search.LONGEST},
+                description="What to look for.",
+                required=True,
+            ),
+            OpenApiParameter(
+                "limit",
+                {"type": "integer", "minimum": 1, "maximum": MAX_HITS, "default": search.ON_PAGE},
+                description="Hits a group.",
+            ),
+            OpenApiParameter(
+                "groups", OpenApiTypes.STR, description="Only these, between commas: `customers,orders`."
+            ),
+        ],
+        responses=SearchOut,
+    )
+    def find(self, request: Request) -> Response:
+        text = request.query_params.get("q", "")
+        if not clean_text(text).strip() or len(text) > search.LONGEST:
+            raise _wrong("q", f"Say what to look for, in at most {search.LONGEST} characters.", "required")
+        groups = search.search(text, caller(request), limit=self._hits(), only=self._groups())
+        return Response(SearchOut({"groups": groups}).data)
+
+    def _hits(self) -> int:
+        asked = self.request.query_params.get("limit", "") or str(search.ON_PAGE)
+        if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= MAX_HITS):
+            raise _wrong("limit", f"limit is a whole number from 1 to {MAX_HITS}.")
+        return int(asked)
+
+    def _groups(self) -> list[str]:
+        known = search.record_keys()
+        asked = [name.strip() for name in self.request.query_params.get("groups", "").split(",")]
+        wanted = [name for name in asked if name]
+        if set(wanted) - set(known):
+            raise _wrong("groups", f"The groups are {', '.join(known)}.")
+        return wanted or known
 
 
 def _wrong(name: str, detail: str, code: str = "invalid") -> ValidationError:

@@ -22,8 +22,12 @@ class AccountsConfig(AppConfig):
         from core import search as palette
 
         notices.register("jobs", jobs_of)
-        palette.register(palette.Finder("pages", _("Pages and settings"), search.find_places, order=80))
-        palette.register(palette.Finder("actions", _("Actions"), search.find_actions, order=90))
+        pages = palette.Finder(
+            "pages", _("Pages and settings"), search.find_places, order=80, has_records=False
+        )
+        actions = palette.Finder("actions", _("Actions"), search.find_actions, order=90, has_records=False)
+        palette.register(pages)
+        palette.register(actions)
         _register_settings()
 
 

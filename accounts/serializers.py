@@ -89,3 +89,29 @@ class FeedOut(serializers.Serializer[Any]):
     results = EventOut(many=True)
     next_after = serializers.IntegerField(help_text="`after` of the next call. Keep it with what you did.")
     more = serializers.BooleanField(help_text="The next page is there already; do not wait.")
+
+
+class HitOut(serializers.Serializer[Any]):
+    """Something that was found."""
+
+    object = serializers.CharField(help_text="What it leads to: customer, order, conversation, tag …")
+    id = serializers.IntegerField(help_text="Id of that.")
+    label = serializers.CharField(help_text="What it is called, or the words around those that were said.")
+    detail = serializers.CharField(help_text="Who it is of, and when.")
+    url = serializers.CharField(help_text="Its page.")
+
+
+class HitGroupOut(serializers.Serializer[Any]):
+    """What was found of one kind, best first."""
+
+    group = serializers.CharField(source="key")
+    label = serializers.CharField()
+    slow = serializers.BooleanField(source="is_slow", help_text="Ended because it took too long.")
+    more = serializers.BooleanField(source="has_more", help_text="There are more hits than asked for.")
+    results = HitOut(many=True, source="hits")
+
+
+class SearchOut(serializers.Serializer[Any]):
+    """What was found, by kind."""
+
+    groups = HitGroupOut(many=True)

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from django.db import connection
-from django.db.models import BooleanField, Func, Model, Q, QuerySet, TextField, Value
+from django.db.models import BigIntegerField, BooleanField, Func, Model, Q, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
 
 if TYPE_CHECKING:
     from core.paging import Position, Sort
@@ -22,6 +23,8 @@ FEW = 500
 """So many hits of a search are taken as a list of ids and sorted; beyond that the list is read in pieces."""
 LONGEST = 200
 MOST_WORDS = 8
+MOST_PARTS = 16
+"""So many pieces of a broad search are read at once."""
 SHORT = 3
 """Words shorter than this are looked for where words begin only: a trigram index knows no less."""
 
@@ -61,6 +64,11 @@ def holds(folded: Combinable, word: str) -> Q:
 def starts(folded: Combinable, word: str) -> Q:
     """Whether folded text begins with this."""
     return Q(Like(folded, Pattern("", word, "%")))
+
+
+def equals(column: str, value: int) -> Q:
+    """Whether a bigint column is this; the value is made as wide, else no GIN index compares it."""
+    return Q(**{column: Cast(Value(value), BigIntegerField())})
 
 
 class Finder(Protocol):
@@ -120,6 +128,21 @@ def take(queryset: QuerySet[Any], *columns: str, limit: int | None = None) -> li
         cursor.execute(
             f"WITH hits AS MATERIALIZED ({sql}) SELECT * FROM hits{bound}",  # noqa: S608 -- Django's own SQL
             params,
+        )
+        return list(cursor.fetchall())
+
+
+def take_each(queryset: QuerySet[Any], parts: Sequence[Q], *columns: str) -> list[tuple[Any, ...]]:
+    """Rows of several parts, each looked up by itself.
+
+    Given one list of values, the planner leaves it out of the index where it expects few rows, and reads all.
+    """
+    plain = queryset.order_by().values_list(*columns)
+    compiled = [plain.filter(part).query.sql_with_params() for part in parts]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            " UNION ALL ".join(f"({sql})" for sql, _ in compiled),
+            [param for _, params in compiled for param in params],
         )
         return list(cursor.fetchall())
 

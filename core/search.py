@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -42,6 +42,7 @@ class Group:
     label: str | Promise
     hits: Sequence[Hit]
     more_url: str = ""
+    has_more: bool = False
     is_slow: bool = False
 
 
@@ -58,6 +59,8 @@ class Finder:
     find: Find
     more: str = ""
     order: int = 100
+    has_records: bool = True
+    """False: what it finds are pages, which mean nothing to a program."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,17 @@ def register_place(url_name: str, name: Name) -> None:
     _names[url_name] = name
 
 
-def search(text: str, user: Any, *, limit: int = IN_PALETTE, only: str = "") -> list[Group]:
+def search(text: str, user: Any, *, limit: int = IN_PALETTE, only: Container[str] = ()) -> list[Group]:
     """Every finder's hits in the finders' order; groups without a hit are left out.
 
-    A finder that takes too long is ended by the database, and the others are asked all the same.
+    `only` names groups. A finder that takes too long is ended by the database; the others are asked all
+    the same.
     """
     text = clean_text(text[: 4 * LONGEST], LONGEST).strip()
     if not text:
         return []
     until = time.monotonic() + SECONDS_ALL
-    wanted = sorted(_finders.values(), key=lambda one: (one.order, one.key))
-    found = [_ask(one, text, user, limit, until) for one in wanted if only in ("", one.key)]
+    found = [_ask(one, text, user, limit, until) for one in _in_order() if not only or one.key in only]
     return [group for group in found if group.hits or group.is_slow]
 
 
@@ -118,8 +121,9 @@ def _ask(finder: Finder, text: str, user: Any, limit: int, until: float) -> Grou
             if getattr(error.__cause__, "pgcode", "") != CANCELED:
                 raise
             is_slow = True
-    more = _more(finder, text) if len(hits) > limit else ""
-    return Group(finder.key, finder.label, hits[:limit], more, is_slow)
+    there_is_more = len(hits) > limit
+    more_url = _more(finder, text) if there_is_more else ""
+    return Group(finder.key, finder.label, hits[:limit], more_url, there_is_more, is_slow)
 
 
 def _bound(seconds: float) -> None:
@@ -131,9 +135,13 @@ def _more(finder: Finder, text: str) -> str:
     return f"{reverse(finder.more)}?{urlencode({'q': text})}" if finder.more else ""
 
 
-def keys() -> list[str]:
-    """The groups there are, in their order."""
-    return [one.key for one in sorted(_finders.values(), key=lambda one: (one.order, one.key))]
+def record_keys() -> list[str]:
+    """The groups of records, in their order."""
+    return [one.key for one in _in_order() if one.has_records]
+
+
+def _in_order() -> list[Finder]:
+    return sorted(_finders.values(), key=lambda one: (one.order, one.key))
 
 
 def actions_for(user: Any) -> list[Hit]:

@@ -16,7 +16,21 @@ import phonenumbers
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Reverse
 
-from core.finding import FEW, LONGEST, MOST_WORDS, Fold, Like, Pattern, holds, in_batches, starts, take
+from core.finding import (
+    FEW,
+    LONGEST,
+    MOST_PARTS,
+    MOST_WORDS,
+    Fold,
+    Like,
+    Pattern,
+    equals,
+    holds,
+    in_batches,
+    starts,
+    take,
+    take_each,
+)
 from core.models import Workspace
 from core.paging import Position, Sort
 from core.text import clean_text
@@ -214,11 +228,12 @@ class Broad:
             if start is not None:
                 ids = [pk for pk in ids if (pk <= start if falling else pk >= start)]
             yield from in_batches(ids, wanted)
-            at, width = at + step * width, width * 2
+            at, width = at + step * width, min(width * 2, MOST_PARTS)
 
     def _in(self, pieces: Sequence[int]) -> set[int]:
         words = self.wanted.words
-        names = take(named(words).alias(piece=F("id") / PIECE).filter(piece__in=pieces), "pk")
-        handles = shown(words).alias(piece=F("customer") / PIECE).filter(piece__in=pieces)
-        found = {pk for (pk,) in (*names, *take(handles, "customer_id"))}
+        parts = [equals("piece", piece) for piece in pieces]
+        names = take_each(named(words).alias(piece=F("id") / PIECE), parts, "pk")
+        handles = take_each(shown(words).alias(piece=F("customer") / PIECE), parts, "customer_id")
+        found = {pk for (pk,) in (*names, *handles)}
         return found | {pk for pk in self.exact if pk // PIECE in pieces}

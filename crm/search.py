@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.postgres.search import SearchVector
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -20,32 +20,29 @@ from core.paging import Sort, desc, paginate
 from core.search import Action, Finder, Hit, beginning, register_action, register_place
 from core.search import register as register_finder
 from core.words import Words
-from crm.finding import Broad, Wanted, find, matches, orders
+from crm.finding import Wanted, find, orders
 from crm.models import Customer, CustomerNote, Order, Tag
 from crm.trees import roots_of
 
 NEWEST = Sort(desc("pk"))
 SHORTEST = 2
 SHORTEST_ORDER = 3
+SAMPLE = 100
 
 
 def find_customers(text: str, user: Any, limit: int) -> Sequence[Hit]:
-    """Customers: whom the text means exactly, whose name begins with it, then who was seen last."""
+    """Customers: whom the text means exactly, whose name begins with it, then who was seen last.
+
+    Of a name that very many bear, these are the best among `SAMPLE` of them: the list has all.
+    """
     if not can(user, "customer.read") or len(text) < SHORTEST:
         return []
     wanted = Wanted.of(text)
-    found = find(wanted)
-    everybody = Customer.objects.visible_to(user).roots().prefetch_related("identities")
-    if found.is_broad:
-        narrowed = everybody.filter(matches(wanted, found.exact))
-        broad = narrowed.found_by(Broad(wanted, found.exact))
-        rows = list(paginate(broad, sort=NEWEST, limit=limit))
-        rows = [*everybody.filter(pk__in=found.exact), *(row for row in rows if row.pk not in found.exact)]
-    else:
-        begins = starts(Fold("name"), wanted.text)
-        best = everybody.filter(pk__in=found.ids).annotate(begins=begins, known=Q(pk__in=found.exact))
-        rows = list(best.order_by("-known", "-begins", "-last_seen_at", "-pk")[:limit])
-    return [_customer(row) for row in rows[:limit]]
+    found = find(wanted, few=SAMPLE)
+    everybody = Customer.objects.visible_to(user).roots().filter(pk__in=found.ids)
+    best = everybody.annotate(begins=starts(Fold("name"), wanted.text), known=Q(pk__in=found.exact))
+    rows = best.order_by("-known", "-begins", F("last_seen_at").desc(nulls_last=True), "-pk")[:limit]
+    return [_customer(row) for row in rows.prefetch_related("identities")]
 
 
 def _customer(customer: Customer) -> Hit:

@@ -47,6 +47,7 @@ class ChannelAccountFilter(django_filters.FilterSet):
 class InteractionFilter(django_filters.FilterSet):
     """Filters of interactions."""
 
+    q = SearchFilter(method="search", label='All these words, "a phrase", or the beginning of a word*')
     account = IdFilter(field_name="account_id", label="On this channel account")
     external_id = django_filters.CharFilter(
         max_length=320, label="The network's own id; name the account too"
@@ -67,6 +68,9 @@ class InteractionFilter(django_filters.FilterSet):
     class Meta:
         model = Interaction
         fields: tuple[str, ...] = ()
+
+    def search(self, found: Any, name: str, value: str) -> Any:
+        return found.searched(value, self.request.user)
 
     def by_network(self, found: Any, name: str, value: str) -> Any:
         return found.filter(account__in=ChannelAccount.objects.filter(network=value).values("pk"))

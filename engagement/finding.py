@@ -1,8 +1,8 @@
 """Which interactions and conversations a text means: all its words, "a phrase", the beginnings of words*.
 
 A rare word is probed through the index and sorted. One that nearly every row holds is walked by time, a
-bounded number of rows. Everything between is read week by week: the index holds team and week beside the words,
-so that neither other weeks nor other teams are looked at.
+bounded number of rows. Everything between is read week by week: the index holds team and week beside the
+words, so that neither other weeks nor other teams are looked at.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Any
 
 from django.contrib.postgres.search import SearchVectorExact
 from django.db import connection
-from django.db.models import BigIntegerField, Exists, Max, Min, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Cast
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
 from accounts.permissions import SEES_ALL_TEAMS
 from accounts.querysets import team_ids
-from core.finding import FEW, estimate, in_batches, size_of, take
+from core.finding import FEW, MOST_PARTS, equals, estimate, in_batches, size_of, take, take_each
 from core.paging import Position, Sort
 from core.words import Words
 from crm.finding import Wanted, find, matches
@@ -55,8 +54,9 @@ class Said:
             return None
         falling = column.descending != bool(position and position.backward)
         bound = (position.key[0], position.key[1]) if position and by_time else None
-        rows = iter([self.few]) if self.few is not None else self.in_order(bound, falling, wanted)
-        return ([pk for _, pk, _ in some] for some in rows)
+        if self.few is not None and not by_time:
+            return iter([[pk for _, pk, _ in self.few]])
+        return ([pk for _, pk, _ in some] for some in self.in_order(bound, falling, wanted))
 
     @cached_property
     def few(self) -> list[Row] | None:
@@ -72,6 +72,9 @@ class Said:
         self, bound: tuple[datetime, int] | None, falling: bool, wanted: int
     ) -> Iterator[Sequence[Row]]:
         """Hits from a bound on, in order of time."""
+        if self.few is not None:
+            yield from in_batches(_sorted(self.few, bound, falling), wanted)
+            return
         if self._is_frequent:
             walked = self._walk(bound, falling, WALKED_FOR_ONE * wanted)
             if walked:
@@ -101,10 +104,7 @@ class Said:
     def _own_teams(self) -> Q:
         if self.sees_all:
             return Q()
-        if len(self.teams) == 1:
-            # As wide as the column: the index compares nothing else.
-            return Q(team_id=Cast(Value(self.teams[0]), BigIntegerField()))
-        return Q(team_id__in=self.teams)
+        return equals("team_id", self.teams[0]) if len(self.teams) == 1 else Q(team_id__in=self.teams)
 
     # Week by week
 
@@ -121,14 +121,13 @@ class Said:
         while low <= at <= high:
             weeks = [week for week in range(at, at + step * width, step) if low <= week <= high]
             yield self._of(weeks, bound, falling)
-            at, width = at + step * width, width * 2
+            at, width = at + step * width, min(width * 2, MOST_PARTS)
 
     def _of(self, weeks: Sequence[int], bound: tuple[datetime, int] | None, falling: bool) -> list[Row]:
         begins = [WEEK_ONE + timedelta(weeks=week) for week in weeks]
-        rows: list[Row] = take(self._hits().alias(week=Week("occurred_at")).filter(week__in=begins), *COLUMNS)
-        if bound is not None:
-            rows = [row for row in rows if (row[:2] <= bound if falling else row[:2] >= bound)]
-        return sorted(rows, key=lambda row: row[:2], reverse=falling)
+        parts = [Q(week=begin) for begin in begins]
+        rows: list[Row] = take_each(self._hits().alias(week=Week("occurred_at")), parts, *COLUMNS)
+        return _sorted(rows, bound, falling)
 
     # Walking by time
 
@@ -158,6 +157,12 @@ class Said:
             return list(cursor.fetchall())
 
 
+def _sorted(rows: Sequence[Row], bound: tuple[datetime, int] | None, falling: bool) -> list[Row]:
+    """In order of time, from the bound on."""
+    kept = [row for row in rows if bound is None or (row[:2] <= bound if falling else row[:2] >= bound)]
+    return sorted(kept, key=lambda row: row[:2], reverse=falling)
+
+
 def _beyond(bound: tuple[datetime, int], falling: bool) -> Q:
     at, pk = bound
     side, equal = ("lt", "lte") if falling else ("gt", "gte")
@@ -176,26 +181,30 @@ def _week(moment: datetime) -> int:
 def conversations_about(shown: QuerySet[Any], text: str, user: Any) -> Q:
     """The rule of the inbox's search box, for the conversations that are shown.
 
-    Where few are shown, each is asked. Among many, those of the customers who match and of the newest
-    messages that say it are taken, up to `FEW` of each: who wants older ones adds a word.
+    Where too much is found, each conversation of a small view is asked. Of a large one, those of some of the
+    customers and of the newest messages are taken: who wants others adds a word, or narrows the view.
     """
     wanted, words = Wanted.of(text), Words.of(text)
-    some = list(shown.order_by().values_list("pk", flat=True)[: SMALL_VIEW + 1])
-    found = find(wanted)
+    found, said = find(wanted), Said(words, user) if words.query is not None else None
+    is_small = (found.is_broad or (said is not None and said.few is None)) and _is_small(shown)
     about = Q(customer_id__in=found.ids)
-    if len(some) <= SMALL_VIEW:
-        if found.is_broad:
-            people = Customer.objects.filter(matches(wanted, found.exact), pk=OuterRef("customer_id"))
-            about = Q(Exists(people))
-        said = Interaction.objects.visible_to(user).saying(text).filter(conversation_id=OuterRef("pk"))
-        return Q(pk__in=some) & (about | Q(Exists(said)))
-    return about | Q(pk__in=_newest_talks(Said(words, user))) if words.query is not None else about
+    if found.is_broad and is_small:
+        people = Customer.objects.filter(matches(wanted, found.exact), pk=OuterRef("customer_id"))
+        about = Q(Exists(people))
+    if said is None:
+        return about
+    if said.few is None and is_small:
+        rows = Interaction.objects.visible_to(user).saying(text).filter(conversation_id=OuterRef("pk"))
+        return about | Q(Exists(rows))
+    return about | Q(pk__in=_newest_talks(said))
+
+
+def _is_small(shown: QuerySet[Any]) -> bool:
+    return len(shown.order_by().values_list("pk")[: SMALL_VIEW + 1]) <= SMALL_VIEW
 
 
 def _newest_talks(said: Said) -> set[int]:
     """Conversations of all messages that say it, or of the newest ones."""
-    if said.few is not None:
-        return {talk for _, _, talk in said.few if talk}
     talks: set[int] = set()
     seen = 0
     for rows in said.in_order(None, True, FEW):

@@ -111,7 +111,7 @@ class InteractionQuerySet(FoundQuerySet, TeamScopedQuerySet[Any]):
         return self.none() if query is None else self.alias(words=SAID).filter(words=query)
 
     def searched(self, text: str, user: Any) -> Self:
-        """Those of them that a person sees, for lists by time: a frequent word costs no more than a rare one."""
+        """Those that a person sees, for lists by time: a frequent word costs no more than a rare one."""
         from engagement.finding import Said
 
         words = Words.of(text)

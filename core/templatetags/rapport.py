@@ -139,7 +139,7 @@ def share(part: float | None, whole: float | None) -> SafeString:
 
 @register.filter(name="marked", is_safe=True)
 def marked(text: str, wanted: str) -> SafeString:
-    """The text with every occurrence of what was searched for in <mark>, whatever its accents and capitals."""
+    """The text with what was searched for in <mark>, whatever its accents and capitals."""
     words = [re.escape(_plain(word)) for word in re.split(r"[\s\"*@#]+", str(wanted or "")) if _plain(word)]
     if not words:
         return conditional_escape(text)

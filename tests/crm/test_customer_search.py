@@ -1,4 +1,4 @@
-"""Searching customers: every spelling, the same rows however many there are, and nobody's name by wildcard."""
+"""Searching customers: every spelling, the same rows however many there are, and no wildcards."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def found(text: str) -> list[str]:
 
 @pytest.fixture
 def anna() -> Customer:
-    Workspace.objects.update(country="DE")
+    Workspace.objects.filter(pk=Workspace.current().pk).update(country="DE")
     one = person("Ánna-Lena Smíth", email="anna.smith@mail.example.org", phone="+491712345678")
     attach(one, "x", "7700112233", "@Lena_S%th")
     attach(one, "id", "K-4711", issuer="shop")
@@ -51,12 +51,12 @@ def anna() -> Customer:
 @pytest.mark.parametrize(
     "text",
     [
-        "anna", "ANNA-LENA", "smith anna", "Smith  Ánna", "smíth", "na-le", "ﾠanna".strip("ﾠ"),
+        "anna", "ANNA-LENA", "smith anna", "Smith  Ánna", "smíth", "na-le", "a\u0301nna", "ｓmith",
         "Lena_S%th", "@lena_s%th", "lena_s%", "7700112233",
         "anna.smith@mail.example.org", "anna.smith", "mail.example.org", "@mail.example.org", "ANNA.SMITH@",
         "0171 234-5678", "+49 171 2345678", "(0171) 2345678", "+49 (0)171 2345678", "0049 171 2345678",
         "01712345678", "171/2345678", "345678", "2345678", "0171 2345", "+49171234",
-        "K-4711", "k-47", "K-4711 ".strip(),
+        "K-4711", "k-47", " K-4711 ",
     ],
 )  # fmt: skip
 def test_every_spelling_finds_her_and_nobody_else(anna: Customer, text: str) -> None:
@@ -82,15 +82,11 @@ def test_the_number_of_a_customer_and_of_an_order_find_them(anna: Customer) -> N
     "text", ["%", "_", "\\", "%%%", "a%a", "___", "\\%", "a\\", "Lena?S", "Bo_Other", "' OR 1=1"]
 )
 def test_wildcards_are_plain_letters(anna: Customer, text: str) -> None:
-    expected = [anna.name] if text == "%" or text == "_" else []
-    assert found(text) in ([], expected)
-    assert "Bo Other" not in found(text)
+    assert found(text) == []
 
 
-def test_one_letter_finds_beginnings_of_words(anna: Customer) -> None:
-    assert found("b") == ["Bo Other"]
-    assert found("o") == ["Bo Other"], "a later word begins with it"
-    assert found("n") == []
+def test_a_handle_with_wildcards_in_it_is_found_by_them(anna: Customer) -> None:
+    assert found("a_s%t") == [anna.name]
 
 
 @pytest.mark.parametrize(
