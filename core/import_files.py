@@ -6,13 +6,13 @@ import csv
 import json
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from django.core.files.storage import default_storage
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,7 +27,6 @@ KEEP_ROWS = timedelta(days=90)
 MAX_SIZE = 2 * 1024**3
 HEADROOM = 200 * 1024**2
 """Left on the disk by an upload."""
-BATCH = 50_000
 
 
 def keep_upload(file: Any) -> tuple[str, Shape]:
@@ -100,26 +99,21 @@ def _write_csv(target: Path, columns: Sequence[str], rows: Iterator[tuple[Row, s
 
 
 def clear_old(now: Any = None) -> int:
-    """Delete files after seven days and what undoing needs after ninety; how many imports were touched."""
+    """Delete files of imports after seven days, whether they were run or not; how many imports had some."""
     now = now or timezone.now()
     old = ImportRun.objects.filter(created_at__lt=now - KEEP_FILES).exclude(path="", rejected_path="")
     idle = old.exclude(state__in=(ImportState.RUNNING, ImportState.CHECKING, ImportState.UNDOING))
     touched = 0
     for run in idle.iterator():
         _drop_all_files(run)
-        touched += 1
-    ended = ImportRun.objects.filter(created_at__lt=now - KEEP_ROWS)
-    for run_id in ended.filter(rows__isnull=False).values_list("pk", flat=True).distinct():
-        _drop_rows(run_id)
+        ImportRun.objects.filter(pk=run.pk).update(samples={})
         touched += 1
     return touched
 
 
-def _drop_rows(run_id: int) -> None:
-    rows = ImportedRow.objects.filter(run_id=run_id)
-    while ids := list(rows.values_list("pk", flat=True)[:BATCH]):
-        ImportedRow.objects.filter(pk__in=ids).delete()
-    ImportRun.objects.filter(pk=run_id).update(samples={})
+def old_rows(before: datetime) -> QuerySet[ImportedRow]:
+    """Rows of imports that began before a moment: without them nothing can be undone."""
+    return ImportedRow.objects.filter(run__created_at__lt=before)
 
 
 def _drop_all_files(run: ImportRun) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
-from core import health, jobs
+from core import health, import_files, jobs
 
 
 @shared_task
@@ -16,8 +16,9 @@ def worker_heartbeat() -> None:
 
 @shared_task
 def sweep_jobs() -> None:
-    """Jobs whose runner died, or whose message was lost, go to a worker again."""
+    """Jobs whose runner died, or whose message was lost, go to a worker again; old uploads go."""
     jobs.sweep()
+    import_files.clear_old()
 
 
 @shared_task(time_limit=settings.LONG_TASK_TIME_LIMIT)

@@ -25,8 +25,8 @@ from core.mapping import Preset, Target, apply_preset, guess, plain, preset_for,
 from core.models import ImportPreset, ImportRun, ImportState
 from crm.identities import EMAIL, PHONE
 from crm.imports.person import IDENTITY
+from crm.imports.presets import CUSTOMERS
 
-CUSTOMERS = "import_customers"
 KNOWN_BY = ("id", "domain", EMAIL, PHONE)
 LEFT_OUT = ""
 MAX_SOURCE = 50

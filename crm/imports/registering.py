@@ -5,11 +5,12 @@ from core.import_stores import take_by
 from core.imports import Importer, register
 from crm.imports import order_files
 from crm.imports.customers import take_organizations, take_people
+from crm.imports.forgetting import register_forgetting
 from crm.imports.orders import KIND, REQUIRED, store_rows
+from crm.imports.presets import CUSTOMERS, ORGANIZATIONS, register_presets
 from crm.imports.targets import organization_targets, people_targets
 from crm.imports.undoing import undo
 
-CUSTOMERS, ORGANIZATIONS = "import_customers", "import_organizations"
 PAGE = 1000
 
 
@@ -28,3 +29,5 @@ def register_importers() -> None:
         )
     )  # fmt: skip
     register_runners()
+    register_presets()
+    register_forgetting()

@@ -12,7 +12,7 @@ FOLDER = "exports"
 
 def search(erasing: Erasing) -> None:
     """Their exports go; uploads that wait and lists of rejected rows may hold anybody, so all of them go."""
-    forget_customers(erasing.subject.customers, kinds=("import_customers",))
+    forget_customers(erasing.subject.customers, kinds=("import_customers", "import_organizations"))
     for job in Job.objects.filter(kind=EXPORT_KIND, input__customer__in=list(erasing.subject.customers)):
         name = job.result.get("file", "")
         if name:
