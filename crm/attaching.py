@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
-from core import privacy
 from core.events import emit
 from crm.merge_fields import fill_blanks
 from crm.merging import merge_customers, move_identity, undo_merge
 from crm.models import Customer, Identity, MergeRecord, Suspect, SuspectState
-from crm.trees import Changed, again_on_deadlock, has_identity, hold_customers, roots_of, until_steady
+from crm.trees import (
+    Changed,
+    again_on_deadlock,
+    following,
+    has_identity,
+    hold_customers,
+    roots_of,
+    until_steady,
+)
 
 DETACHED = "detached"
 """The field of a suspect's evidence that says somebody took a handle off."""
@@ -148,12 +155,11 @@ def _tell_apart(one: int, other: int, by: User) -> None:
     record_audit(by=by, verb="suspect.rejected", target=None, name="", detail={"low": low, "high": high})
 
 
-def what_moves(identity: Identity) -> dict[str, int]:
-    """How many rows came by this handle, by the name of their table: what goes along when it moves."""
-    counts = {}
-    for holding in privacy.holdings():
-        if holding.on_merge == "follow" and has_identity(holding):
-            n = holding.model._default_manager.filter(identity_id=identity.pk).count()
-            if n:
-                counts[str(holding.model._meta.verbose_name_plural)] = n
-    return counts
+def what_moves(identity: Identity) -> dict[type[models.Model], int]:
+    """How many rows of each table came by this handle, and go where it goes."""
+    counts = {
+        holding.model: holding.model._default_manager.filter(identity_id=identity.pk).count()
+        for holding in following()
+        if has_identity(holding)
+    }
+    return {model: n for model, n in counts.items() if n}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import models
 from django.db.models import Count, F, Max, Min
 from django.http import HttpRequest
 
@@ -27,10 +29,23 @@ class Column:
 
     customer: Customer
     identities: Sequence[Identity]
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[type[models.Model], int] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
     is_kept: bool = False
+
+    @property
+    def rows(self) -> list[tuple[int, str]]:
+        """How many rows of which table would come along."""
+        return counted(self.counts)
+
+
+def counted(counts: Mapping[type[models.Model], int]) -> list[tuple[int, str]]:
+    """Numbers of rows with the word for them: 1 order, 2 orders."""
+    return [
+        (n, str(model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural))
+        for model, n in counts.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -64,13 +79,12 @@ class Preview:
         return next(column for column in self.columns if column.is_kept)
 
     @property
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> list[tuple[int, str]]:
         """What one customer would have afterwards."""
-        found: dict[str, int] = {}
+        found: Counter[type[models.Model]] = Counter()
         for column in self.columns:
-            for label, n in column.counts.items():
-                found[label] = found.get(label, 0) + n
-        return found
+            found.update(column.counts)
+        return counted(found)
 
 
 def preview(customers: Sequence[Customer], *, keep: int | None = None) -> Preview:
@@ -92,7 +106,7 @@ def _columns(customers: Sequence[Customer]) -> list[Column]:
         owner = holding.customer_field
         rows = holding.model._default_manager.filter(**{f"{owner}__in": columns}).order_by()
         for pk, n in rows.values_list(owner).annotate(n=Count("pk")):
-            columns[pk].counts[str(holding.model._meta.verbose_name_plural)] = n
+            columns[pk].counts[holding.model] = n
     for pk, first, last in _signs(columns):
         column = columns[pk]
         column.first = min(first, column.first or first)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.permissions import requires, staff
 from crm.attaching import Outcome, attach_existing, detach_identity, plan_detach, what_moves
-from crm.merge_preview import preview
+from crm.merge_preview import counted, preview
 from crm.merging import AT_ONCE, CannotMerge, merge_several, roots_of, undo_merge
 from crm.models import Customer, Identity, MergeRecord
 
@@ -91,7 +91,9 @@ def merge_find(request: HttpRequest) -> HttpResponse:
     customers = _customers(request)
     found: Iterable[Customer] = []
     if text:
-        others = Customer.objects.visible_to(request.user).roots().exclude(pk__in=customers)
+        others = (
+            Customer.objects.visible_to(request.user).roots().exclude(pk__in=[one.pk for one in customers])
+        )
         if customers:
             others = others.filter(kind=customers[0].kind)
         found = others.matching(text).prefetch_related("identities").order_by("name", "pk")[:FOUND]
@@ -150,7 +152,7 @@ def identity_page(request: HttpRequest, pk: int) -> HttpResponse:
         "identity": identity,
         "to": target if target and target.pk != identity.customer_id else None,
         "plan": plan_detach(identity),
-        "moves": what_moves(identity),
+        "moves": counted(what_moves(identity)),
         "others": others,
         "next": request.htmx.current_url_abs_path if is_fragment else _next(request),  # type: ignore[attr-defined]
     }
