@@ -95,7 +95,7 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "affiliations": row.pk,
         "tags": tag_called("vip").pk,
         "custom-fields": field.pk,
-        **dict.fromkeys(("events", "me", "rebuilds"), ""),
+        **dict.fromkeys(("events", "me", "privacy", "rebuilds"), ""),
     }
     return {name: str(pk) for name, pk in found.items()}
 
