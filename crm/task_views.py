@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import requires, staff
-from core.paging import Sort, asc, desc, page_for
+from core.paging import EPOCH, Sort, asc, desc, page_for
 from crm import todo
 from crm.forms import TaskForm
 from crm.models import Customer, Task
@@ -21,7 +21,7 @@ from crm.record_views import page_at
 
 FAR = todo.date(9999, 12, 31)
 SORTS = {"due": Sort(asc("due_on", null=FAR))}
-DONE_SORTS = {"-done": Sort(desc("done_at"))}
+DONE_SORTS = {"-done": Sort(desc("done_at", null=EPOCH))}
 WHOSE = {
     "": gettext_lazy("Mine"),
     "asked": gettext_lazy("Asked of others"),
