@@ -132,6 +132,7 @@ def load(con: duckdb.DuckDBPyConnection, folder: Path, *, everybody: bool, tell:
     from crm.models import Customer, LinkageMark, Suspect
 
     known = dict(LinkageMark.objects.values_list("customer_id", "digest").iterator(chunk_size=20_000))
+    is_first = not known
     total = Customer.objects.filter(merged_into__isnull=True).count()
     names = {profile.name: make_table(con, profile) for profile in (PERSON, ORGANIZATION)}
     read = 0
@@ -146,7 +147,7 @@ def load(con: duckdb.DuckDBPyConnection, folder: Path, *, everybody: bool, tell:
     _fill(con, "touched", ("id",), [(one,) for one in changed])
     waiting = Suspect.objects.filter(state__in=["open", "later"]).values_list("low_id", "high_id")
     _fill(con, "wanted", ("low", "high"), list(waiting))
-    return {"customers": read, "changed": len(changed), "first": not known or everybody}
+    return {"customers": read, "changed": len(changed), "first": is_first}
 
 
 def _add_rows(
