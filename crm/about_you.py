@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf.locale import LANG_INFO
 from django.db.models import Count, Max, Min
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -55,11 +56,18 @@ def _record(pk: int) -> Sequence[Line]:
     own = CustomField.objects.filter(is_archived=False).values_list("key", "label")
     labels = {**LABELS, **{f"{facts.CUSTOM}{key}": label for key, label in own}}
     known = [(name, label, facts.value_of(customer, name)) for name, label in labels.items()]
+    known = [(name, label, _in_words(name, value)) for name, label, value in known]
     return [
         Line(f"{label}: {_written(value)}", _from_where(customer.origins.get(name)))
         for name, label, value in known
         if value not in facts.EMPTY
     ]
+
+
+def _in_words(name: str, value: Any) -> Any:
+    if name == "language" and value in LANG_INFO:
+        return LANG_INFO[value].get("name_local", value)
+    return value
 
 
 def _written(value: Any) -> str:

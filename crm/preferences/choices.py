@@ -61,6 +61,11 @@ class Choices:
     of_person: Sequence[Choice]
     seen: int
 
+    @property
+    def has_others(self) -> bool:
+        """Whether there are handles that the link was not made for."""
+        return any(not handle.is_own for handle in self.handles)
+
     def all(self) -> list[Choice]:
         """Every box."""
         return [*self.of_person, *(one for handle in self.handles for one in handle.choices)]
@@ -105,7 +110,7 @@ def masked(identity: Identity) -> str:
     if identity.network == EMAIL and "@" in text:
         name, _at, host = text.rpartition("@")
         return f"{name[:1]}•••@{host}"
-    if identity.network == PHONE:
+    if identity.network == PHONE or text.startswith("+"):
         return f"••• {text[-2:]}"
     return f"{text.lstrip('@')[:2]}•••"
 
