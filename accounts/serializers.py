@@ -96,7 +96,9 @@ class HitOut(serializers.Serializer[Any]):
 
     object = serializers.CharField(help_text="What it leads to: customer, order, conversation, tag …")
     id = serializers.IntegerField(help_text="Id of that.")
-    label = serializers.CharField(help_text="What it is called, or the words around those that were said.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="What it is called, or the words around those that were said."
+    )
     detail = serializers.CharField(help_text="Who it is of, and when.")
     url = serializers.CharField(help_text="Its page.")
 
@@ -105,7 +107,7 @@ class HitGroupOut(serializers.Serializer[Any]):
     """What was found of one kind, best first."""
 
     group = serializers.CharField(source="key")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     slow = serializers.BooleanField(source="is_slow", help_text="Ended because it took too long.")
     more = serializers.BooleanField(source="has_more", help_text="There are more hits than asked for.")
     results = HitOut(many=True, source="hits")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from django.db import connection
 from django.db.models import BigIntegerField, BooleanField, Func, Model, Q, QuerySet, TextField, Value
@@ -18,6 +18,8 @@ from django.db.models.functions import Cast
 
 if TYPE_CHECKING:
     from core.paging import Position, Sort
+
+T = TypeVar("T")
 
 FEW = 500
 """So many hits of a search are taken as a list of ids and sorted; beyond that the list is read in pieces."""
@@ -147,7 +149,7 @@ def take_each(queryset: QuerySet[Any], parts: Sequence[Q], *columns: str) -> lis
         return list(cursor.fetchall())
 
 
-def in_batches(ids: Sequence[int], first: int) -> Iterator[Sequence[int]]:
+def in_batches(ids: Sequence[T], first: int) -> Iterator[Sequence[T]]:
     """Slices that grow: most pages need one, those with further filters several."""
     begin = 0
     while begin < len(ids):

@@ -90,7 +90,7 @@ class Said:
 
     @property
     def _is_frequent(self) -> bool:
-        return self._expected > FREQUENT * self._size
+        return 0 < FREQUENT * self._size < self._expected
 
     @cached_property
     def _size(self) -> int:

@@ -98,7 +98,7 @@ class ConversationQuerySet(TeamScopedQuerySet[Any]):
         )
 
 
-class InteractionQuerySet(FoundQuerySet, TeamScopedQuerySet[Any]):
+class InteractionQuerySet(TeamScopedQuerySet[Any], FoundQuerySet):  # type: ignore[override]
     """Single touches."""
 
     def present(self) -> Self:
