@@ -58,9 +58,8 @@ def _merge_large(figures: Figures) -> None:
         numbers = range(start, min(start + PAGE, LINES))
         for who in ("eva", "ben"):
             ingest(page, [inbound(f"{who}{n}", who=who, minute=n, thread=f"{who}{n % 50}") for n in numbers])
-    eva, ben = (
-        Customer.objects.get(identities=Identity.objects.get(external_id=who)) for who in ("eva", "ben")
-    )
+    eva = Customer.objects.get(identities__external_id="eva")
+    ben = Customer.objects.get(identities__external_id="ben")
     figures.say("interactions of each of two customers", LINES)
     began = time.perf_counter()
     record = merge_customers(keep=eva, drop=ben)
