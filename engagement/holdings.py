@@ -36,7 +36,7 @@ from engagement.models import (
 
 def register() -> None:
     """Register every table of this app that holds a person."""
-    hold(Holding(Conversation, "customer", "home_customer"))
+    hold(Holding(Conversation, "customer", "home_customer", export=exports.conversations))
     hold(
         Holding(
             Interaction,

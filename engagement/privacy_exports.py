@@ -35,6 +35,24 @@ def messages(customers: Sequence[int]) -> Sequence[dict[str, Any]]:
     ]
 
 
+def conversations(customers: Sequence[int]) -> Sequence[dict[str, Any]]:
+    """Conversations that are theirs, without what others said in them."""
+    rows = Conversation.objects.filter(customer_id__in=customers).order_by("first_at", "pk")
+    return [
+        {
+            "began": row.first_at,
+            "last": row.last_at,
+            "network": row.account.network,
+            "account": row.account.name,
+            "is_public": row.is_public,
+            "status": row.status,
+            "first_answered": row.first_answered_at,
+            "resolved": row.resolved_at,
+        }
+        for row in rows.select_related("account")
+    ]
+
+
 def answers(subject: Subject) -> Section:
     """What we wrote to them, with the first name of whoever wrote it."""
     rows = _told(subject).filter(direction="outbound").select_related("account", "staff")

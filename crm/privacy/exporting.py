@@ -36,6 +36,7 @@ from crm.trees import root_of
 
 SHOWN_ROWS = 2_000
 """Rows of one part that the page shows; the JSON beside it holds all."""
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})[\d:.]*\+00:00")
 CUT = 500_000_000
 """Bytes of files that go into one archive; the rest is named in the page."""
 
@@ -147,7 +148,8 @@ def _cell(value: Any) -> str:
         return ", ".join(_cell(one) for one in value)
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_cell(one)}" for name, one in value.items())
-    return str(value)
+    moment = _MOMENT.fullmatch(str(value))
+    return f"{moment[1]} {moment[2]} UTC" if moment else str(value)
 
 
 def register() -> None:

@@ -21,6 +21,7 @@ class EraseForm(forms.Form):
     def __init__(self, *args: Any, number: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.number = number
+        self.fields["word"].label = _("Type %(number)s, the customer's number, to go on") % {"number": number}
 
     def clean_word(self) -> str:
         """The number as it stands on the page."""

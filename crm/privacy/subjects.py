@@ -15,6 +15,8 @@ from crm.privacy.words import Words, gather
 from crm.trees import root_of, tree_of
 
 LEAST_VALUE = 6
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+"""A number, also where another network than the phone's uses it as its id."""
 
 
 def subject_of(customer: Customer) -> Subject:
@@ -60,6 +62,8 @@ def _known(subject: Subject) -> Iterator[tuple[str, str]]:
     kinds = {EMAIL: "email", PHONE: "phone"}
     for identity in Identity.objects.filter(pk__in=subject.identities):
         yield "name", identity.name
+        if _E164.fullmatch(identity.external_id):
+            yield "phone", identity.external_id
         yield kinds.get(identity.network, "id"), identity.external_id
         if identity.handle != identity.external_id:
             yield "handle", identity.handle
@@ -89,7 +93,7 @@ def counts_of(subject: Subject) -> Mapping[str, int]:
     """How many rows of each table name this person: what an erasure will take."""
     found: dict[str, int] = {}
     for holding in privacy.holdings():
-        if holding.on_erase != "delete" or holding.model is Customer:
+        if holding.on_erase != "delete" or holding.export_for == "nobody" or holding.model is Customer:
             continue
         rows = holding.model._default_manager.filter(
             **{f"{holding.customer_field}_id__in": subject.customers}

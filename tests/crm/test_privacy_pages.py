@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -82,6 +83,9 @@ def test_an_export_tells_everything_and_what_was_inferred(eva: Customer, ada: An
 def test_an_export_of_a_merged_tree_gives_nobody_else_away(ada: Any, settings: Any, tmp_path: Any) -> None:
     settings.VAR_DIR = tmp_path
     planted = _traces.plant()
+    public, lines = planted.pages[1]
+    bob = replace(lines[1], external_id="c9", text="Nobody asked you, says Bob", occurred_at=timezone.now())
+    ingest(public, [bob])
     job = run_job(start_export(customer=planted.customer, by=ada).pk)
     assert job is not None and job.state == "done", job and job.error
     archive = archive_of(job)
@@ -98,7 +102,7 @@ def test_an_export_of_a_merged_tree_gives_nobody_else_away(ada: Any, settings: A
         "file",
     ):
         assert planted.tokens[place] in everything, place
-    for other in ("bob@stay.example", "Bob Stay", "bob.public", "I disagree", "See below"):
+    for other in ("bob@stay.example", "Bob Stay", "bob.public", "I disagree", "See below", "Nobody asked"):
         assert other not in everything, other
     assert any(name.startswith("files/") and name.endswith(".png") for name in archive.namelist())
 
