@@ -60,14 +60,16 @@ def count_rows(path: Path) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Workbook]:
-    """A workbook whose size unpacked is known to be sane. Raises BadFile."""
+    """A workbook whose size unpacked is known to be sane, whatever its name ends with. Raises BadFile."""
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
     _check(path)
+    source = path.open("rb")
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        book = load_workbook(source, read_only=True, data_only=True)
     except (InvalidFileException, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
+        source.close()
         raise BadFile(f"The Excel file is damaged and cannot be opened. {_SAVE_AS_CSV}") from error
     try:
         yield book
@@ -75,6 +77,7 @@ def _opened(path: Path) -> Iterator[Workbook]:
         raise BadFile(f"The Excel file is damaged and breaks off. {_SAVE_AS_CSV}") from error
     finally:
         book.close()
+        source.close()
 
 
 def _check(path: Path) -> None:

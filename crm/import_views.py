@@ -81,7 +81,7 @@ def import_map(request: HttpRequest, pk: int) -> HttpResponse:
         "shape": Shape.of_json(run.shape),
         "separator": {"\t": _("tab")}.get(run.shape["separator"], run.shape["separator"]),
         "columns": preparing.columns_of(run),
-        "groups": preparing.targets_by_group(run.kind),
+        "choices": preparing.targets_by_group(run.kind),
         "importer": importers[run.kind],
         "read_form": ReadForm.of(run),
         "presets": preparing.all_presets(),
@@ -144,7 +144,7 @@ def _shown(run: ImportRun) -> dict[str, Any]:
         "can_undo": run.kind in importers and importers[run.kind].undo is not None,
         "rejected": list(rejected[:LISTED]) if run.finished_at else [],
         "kept": list(run.rows.filter(outcome=KEPT).order_by("number")[:LISTED]) if run.undo_counts else [],
-        "groups": SAMPLE_GROUPS,
+        "sample_groups": SAMPLE_GROUPS,
         "limit": LISTED,
     }
 

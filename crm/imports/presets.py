@@ -30,8 +30,8 @@ PRESETS = (
         "freshdesk-contacts", "Freshdesk, contacts", CUSTOMERS, "freshdesk",
         {
             "Full name": "name", "Title": "job", "Email": "email", "Work phone": "phone",
-            "Mobile phone": "phone", "Twitter": "identity.x", "Company": "organization", "Unique external ID": "id", "Tags": "tags",
-            "About": "note", "Language": "language",
+            "Mobile phone": "phone", "Twitter": "identity.x", "Company": "organization",
+            "Unique external ID": "id", "Tags": "tags", "About": "note", "Language": "language",
         },
         ("Full name", "Email", "Work phone", "Mobile phone"),
     ),

@@ -44,7 +44,7 @@ city: city|town|place|ort|stadt|ville|plaats|location city
 zone: time zone|timezone|tz|zeitzone
 interests: interests|interest|hobbies|interessen
 tags: tags|tag|labels|label|groups|lists|segments
-note: note|notes|comment|comments|description|notiz|remarks
+note: note|notes|comment|comments|description|notiz|notizen|remarks|bemerkung|bemerkungen|kommentar
 consent.marketing: newsletter|newsletter ok|marketing|opt in|opted in|marketing consent|email opt in
 consent.marketing: subscribed|accepts marketing
 """
