@@ -27,6 +27,7 @@ from core.api.description import described
 from core.jobs import start_job
 from crm.affiliations import affiliate
 from crm.custom_fields import define_field
+from crm.merging import merge_customers
 from crm.models import Identity
 from crm.notes import write_note
 from crm.orders import store_orders
@@ -80,8 +81,11 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
     task = add_task(customer=customer, title="Ring back", by=ada)
     firm = create_customer(values={"name": "Firm", "kind": "organization"}, by=ada)
     row, _made = affiliate(person=customer, organization=firm, by=ada)
+    same = create_customer(values={"name": "E."}, by=ada)
+    merge = merge_customers(keep=customer, drop=same, by=ada)
     found = {
         "customers": customer.pk,
+        "merges": merge.pk,
         "identities": Identity.objects.values_list("pk", flat=True)[0],
         "orders": orders.ids["1"],
         "channel-accounts": shop.pk,
