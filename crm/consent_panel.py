@@ -32,9 +32,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Panel:
-    """Everything the panel shows. Purposes that nobody ever spoke of stand in `silent`, not in the matrix."""
+    """Everything the panel shows.
+
+    The matrix has `columns` for identities of which somebody ever spoke; purposes of which nobody did stand
+    in `silent`.
+    """
 
     identities: Sequence[Identity]
+    columns: Sequence[Identity]
     rows: Sequence[Row]
     silent: Sequence[str]
     history: Sequence[Consent]
@@ -51,10 +56,12 @@ def consents(request: HttpRequest, customer: Customer) -> Any:
     said = list(Consent.objects.filter(customer=customer).select_related("identity").order_by("at", "pk"))
     states = states_by([one.pk for one in identities], said)
     spoken = {name for by_purpose in states.values() for name, state in by_purpose.items() if state.at}
+    columns = [one for one in identities if any(state.at for state in states[one.pk].values())]
     may_edit = can(request.user, "customer.edit")
     return Panel(
         identities=identities,
-        rows=[_row(name, states, identities) for name in _in_order(spoken)],
+        columns=columns,
+        rows=[_row(name, states, columns) for name in _in_order(spoken)],
         silent=[str(purpose.label) for purpose in PURPOSES.values() if purpose.name not in spoken],
         history=_labelled(said[: -HISTORY - 1 : -1]),
         waiting=_waiting(customer),
