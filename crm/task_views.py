@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.middleware import workspace_of
 from accounts.permissions import requires, staff
 from core.paging import EPOCH, Sort, asc, desc, page_for
 from crm import todo
@@ -48,7 +49,12 @@ def task_list(request: HttpRequest) -> HttpResponse:
     whose = whose if whose in WHOSE else ""
     sorts = DONE_SORTS if whose == "done" else SORTS
     page = page_for(request, _found(request, whose), sorts=sorts, default=next(iter(sorts)))
-    context = {"page": page, "whose": whose, "choices": WHOSE.items(), "today": todo.today()}
+    context = {
+        "page": page,
+        "whose": whose,
+        "choices": WHOSE.items(),
+        "today": todo.today(workspace_of(request)),
+    }
     return render(request, "crm/task_list.html", context)
 
 
@@ -103,4 +109,5 @@ def panel(request: HttpRequest, customer: Customer) -> dict[str, Any]:
     """Open tasks of a customer, the most urgent first, then what was done last."""
     tasks = Task.objects.filter(customer=customer).select_related("assignee", "done_by")
     order = (F("done_at").desc(nulls_first=True), F("due_on").asc(nulls_last=True), "pk")
-    return {"rows": list(tasks.order_by(*order)[:20]), "today": todo.today(), "form": TaskForm()}
+    day = todo.today(workspace_of(request))
+    return {"rows": list(tasks.order_by(*order)[:20]), "today": day, "form": TaskForm()}

@@ -25,9 +25,9 @@ EDITABLE = frozenset({"title", "due_on", "assignee"})
 CAP = 99
 
 
-def today() -> date:
+def today(workspace: Workspace | None = None) -> date:
     """The day it is in the workspace's zone, by which a task is overdue."""
-    return Workspace.current().today(timezone.now())
+    return (workspace or Workspace.current()).today(timezone.now())
 
 
 def open_tasks(user: User) -> QuerySet[Task]:
