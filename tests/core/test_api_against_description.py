@@ -28,7 +28,7 @@ from core.jobs import start_job
 from crm.affiliations import affiliate
 from crm.custom_fields import define_field
 from crm.merging import merge_customers
-from crm.models import Identity
+from crm.models import Identity, Suspect
 from crm.notes import write_note
 from crm.orders import store_orders
 from crm.services import Handle, create_customer
@@ -83,7 +83,11 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
     row, _made = affiliate(person=customer, organization=firm, by=ada)
     same = create_customer(values={"name": "E."}, by=ada)
     merge = merge_customers(keep=customer, drop=same, by=ada)
+    twin = create_customer(values={"name": "Eva"}, by=ada)
+    evidence = [{"field": "name", "left": "Eva", "right": "Eva", "level": "same", "weight": 9.0}]
+    pair = Suspect.objects.create(low=customer, high=twin, probability=0.9, evidence=evidence)
     found = {
+        "suspects": pair.pk,
         "customers": customer.pk,
         "merges": merge.pk,
         "identities": Identity.objects.values_list("pk", flat=True)[0],
