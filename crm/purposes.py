@@ -79,7 +79,7 @@ PURPOSES: dict[str, Purpose] = {
         ),
         Purpose(
             "profiling",
-            gettext_lazy("A picture of you"),
+            gettext_lazy("A profile of you"),
             gettext_lazy(
                 "From what you bought and wrote we compute what may interest you and how you like to be"
                 " spoken to."
