@@ -1,7 +1,8 @@
 """Erases a person: their rows, files and traces in other people's texts, and keeps what must not come back.
 
 Everything happens in one transaction: a killed erasure did nothing and is begun anew. Only the files go
-after it, by a list that is saved with it.
+after it, by a list that is saved with it. An ingest of somebody else in a shared conversation takes locks in
+another order; where PostgreSQL ends the erasure for it, it is tried again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from crm.privacy import caches, stored_files
 from crm.privacy.keeping import keep_digests
 from crm.privacy.subjects import subject_of, words_of
 from crm.privacy.words import ERASED, Words, blot_all
-from crm.trees import hold_customers
+from crm.trees import again_on_deadlock, hold_customers
 
 log = structlog.get_logger(__name__)
 KIND = "erase_customer"
@@ -71,6 +72,7 @@ def run_erasure(progress: Progress) -> dict[str, Any]:
     return {"erasure": state["erasure"], "counts": state["counts"]}
 
 
+@again_on_deadlock
 def _erase_in_job(customer: Customer, progress: Progress) -> dict[str, Any]:
     job = progress.job
     with transaction.atomic():
@@ -86,10 +88,15 @@ def _erase_in_job(customer: Customer, progress: Progress) -> dict[str, Any]:
     return state
 
 
+@again_on_deadlock
+def _erase_at_once(customer: Customer, by: User | None, reason: str) -> Erased:
+    with transaction.atomic():
+        return erase_rows(customer=customer, by=by, reason=reason)
+
+
 def erase_customer(*, customer: Customer, by: User | None, reason: str = "request") -> Erasure:
     """Erase one customer at once, files included."""
-    with transaction.atomic():
-        done = erase_rows(customer=customer, by=by, reason=reason)
+    done = _erase_at_once(customer, by, reason)
     delete_files(done.files)
     caches.forget(done.words)
     return done.erasure
