@@ -76,7 +76,6 @@ class TrackEndpoint(Endpoint):
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
             raise BodyTooLarge(f"Visits of one call take at most {MAX_BODY // 1024} KB. Send fewer.")
         values = checked(TrackIn, request)
-        refuse_while_demo()
         if "site" in values:
             return self._from_site(request, values)
         return self._from_server(request, values)
@@ -129,6 +128,7 @@ class TrackEndpoint(Endpoint):
             raise NotAuthenticated
         by = caller(request)
         check(by, "interaction.write")
+        refuse_while_demo()
         account = _account(values, by)
         author, consent = author_of(values["author"]), values.get("consent")
         if consent is None:

@@ -77,13 +77,12 @@ def event_of(
     if not any_age and at < now - MAX_AGE:
         raise BadVisit(f"at is more than {MAX_AGE.days} days ago")
     url = kept_url(visit.url)
-    title = clean_text(visit.title, limit=300).replace("\n", " ").strip()
     return Event(
         external_id=external_id(author, visit.id),
         kind=Kind.VISIT,
         direction=Direction.INBOUND,
         occurred_at=at,
-        subject=title or (urlsplit(url).path if name == PAGE_VIEW else _spoken(name)),
+        subject=_shown(visit.title, url) if name == PAGE_VIEW else _spoken(name),
         text="",
         thread_keys=(),
         author=author,
@@ -156,6 +155,11 @@ def _kept_value(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     raise BadVisit("a value of properties is a text, a number, true, false or null")
+
+
+def _shown(title: str, url: str) -> str:
+    """A page by its title; by its place where it has none."""
+    return clean_text(title, limit=300).replace("\n", " ").strip() or urlsplit(url).path[:300]
 
 
 def _spoken(name: str) -> str:

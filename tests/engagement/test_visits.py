@@ -91,7 +91,9 @@ def test_the_visits_of_somebody_who_agreed_are_one_customer_and_no_conversation(
     sent = [
         view(1, "/products/kettle?utm_source=mail&token=s3cret#top", referrer="https://find.example/?q=me")
     ]
-    sent.append({"id": "c1", "event": "Added to cart", "properties": {"sku": "k-1", "price": 49.5}})
+    sent.append(
+        {"id": "c1", "event": "Added to cart", "properties": {"sku": "k-1", "price": 49.5}, "title": "Kettle"}
+    )
     assert statuses(page.track(*sent)) == ["stored", "stored"]
     assert statuses(page.track(*sent)) == ["repeated", "repeated"]
     customer = Customer.objects.get()
