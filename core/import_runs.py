@@ -38,7 +38,7 @@ from core.mapping import mapped
 from core.models import ImportedRow, ImportRun, ImportState
 
 CHECK, RUN, UNDO = "import_check", "import_run", "import_undo"
-SAMPLE = 10
+SAMPLE = 6
 """Rows of each outcome that are kept to be looked at."""
 UNDO_PAGE = 1000
 UNDONE, KEPT = "undone", "kept"

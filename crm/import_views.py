@@ -134,6 +134,7 @@ def import_run(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _shown(run: ImportRun) -> dict[str, Any]:
     has_died = run.is_busy and run.job is not None and not run.job.is_open
+    _name_columns(run)
     rejected = run.rows.filter(outcome__in=REJECTED).order_by("number")
     return {
         "run": run,
@@ -147,6 +148,17 @@ def _shown(run: ImportRun) -> dict[str, Any]:
         "sample_groups": SAMPLE_GROUPS,
         "limit": LISTED,
     }
+
+
+def _name_columns(run: ImportRun) -> None:
+    """Samples name what a column holds as the mapping page does."""
+    if run.kind not in importers:
+        return
+    labels = {target.key: target.label for target in importers[run.kind].targets()}
+    for rows in run.samples.values():
+        for row in rows:
+            for change in [*row["changes"], *row["kept"]]:
+                change[0] = labels.get(change[0], change[0])
 
 
 SAMPLE_GROUPS = ("new", "changed", "kept", "conflicting", "erased", "bad", "unchanged")

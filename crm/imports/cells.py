@@ -89,6 +89,8 @@ def paragraphs_of(value: Any) -> str:
 def addresses_of(value: Any) -> list[str]:
     """The e-mail addresses in a cell, also of "Eva <eva@example.org>"."""
     text = text_of(value, 2000)
+    if text and "@" not in text:
+        raise BadCell(f"{text[:80]!r} is not an e-mail address")
     framed = _ADDRESS.findall(text)
     return framed or [part for part in re.split(r"[;,|\s]+", text) if part]
 
@@ -96,20 +98,23 @@ def addresses_of(value: Any) -> list[str]:
 def phones_of(value: Any, country: str) -> list[str]:
     """The numbers in a cell, in one spelling."""
     text = text_of(value)
-    return [_phone(part.strip(), country) for part in re.split(r"[;,|]| / ", text) if part.strip()]
-
-
-def _phone(text: str, country: str) -> str:
     if _LOST_DIGITS.fullmatch(text):
         raise BadCell(
             f"the spreadsheet turned the phone number into {text} and lost digits: format the column as text"
         )
+    return [_phone(part.strip(), country) for part in re.split(r"[;,|]| / ", text) if part.strip()]
+
+
+def _phone(text: str, country: str) -> str:
+    """One number; a spreadsheet drops the + before a number that begins with the country's code."""
     if text.startswith("00"):
         text = f"+{text[2:]}"
     try:
         found = normalize(PHONE, text, country=country)
-        if text.isdigit() and len(text) > 10 and not text.startswith("0") and not _is_real(found):
-            found = normalize(PHONE, f"+{text}", country=country)
+        if text.isdigit() and len(text) > 10 and not text.startswith("0"):
+            code = str(phonenumbers.country_code_for_region(country))
+            if (text.startswith(code) and _is_real(f"+{text}")) or not _is_real(found):
+                found = normalize(PHONE, f"+{text}", country=country)
     except BadIdentity as error:
         raise BadCell(str(error)) from error
     return found
@@ -188,6 +193,8 @@ def day_of(value: Any) -> date:
         if match := _DAY_LAST.fullmatch(text):
             return _day_last(match)
         return datetime.fromisoformat(text).date()
+    except BadCell:
+        raise
     except ValueError as error:
         raise BadCell(f"{text[:40]!r} is not a date: write it like 2026-11-22") from error
 

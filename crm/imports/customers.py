@@ -147,6 +147,8 @@ class _Decider:
         changes = [[name, "", _shown(value)] for name, value in said.changed.items()]
         changes += [[handle.key.network, "", handle.handle] for handle in person.handles]
         changes += [["tags", "", ", ".join(person.tags)]] if person.tags else []
+        changes += [["organization", "", person.organization.handle]] if person.organization else []
+        changes += [[label_of(name), "", _word(given)] for name, given in person.consents.items()]
         taken = Taken(person.number, NEW, title=person.name, changes=changes, before={})
         decision = Decision(person, taken, customer, handles=person.handles, tags=person.tags)
         decision.consents, decision.organization = person.consents, person.organization
