@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from accounts.permissions import can
 from core import formatting
-from core.finding import FEW, Fold, holds, starts, take
+from core.finding import FEW, Fold, Like, Pattern, holds, starts, take
 from core.paging import Sort, desc, paginate
 from core.search import Action, Finder, Hit, beginning, register_action, register_place
 from core.search import register as register_finder
@@ -31,7 +31,7 @@ SAMPLE = 100
 
 
 def find_customers(text: str, user: Any, limit: int) -> Sequence[Hit]:
-    """Customers: whom the text means exactly, whose name begins with it, then who was seen last.
+    """Customers: whom the text means exactly, a word of whose name begins with it, then who was seen last.
 
     Of a name that very many bear, these are the best among `SAMPLE` of them: the list has all.
     """
@@ -40,7 +40,9 @@ def find_customers(text: str, user: Any, limit: int) -> Sequence[Hit]:
     wanted = Wanted.of(text)
     found = find(wanted, few=SAMPLE)
     everybody = Customer.objects.visible_to(user).roots().filter(pk__in=found.ids)
-    best = everybody.annotate(begins=starts(Fold("name"), wanted.text), known=Q(pk__in=found.exact))
+    inside = Like(Fold("name"), Pattern("% ", wanted.text, "%"))
+    begins = starts(Fold("name"), wanted.text) | Q(inside)
+    best = everybody.annotate(begins=begins, known=Q(pk__in=found.exact))
     rows = best.order_by("-known", "-begins", F("last_seen_at").desc(nulls_last=True), "-pk")[:limit]
     return [_customer(row) for row in rows.prefetch_related("identities")]
 

@@ -51,6 +51,7 @@ def excerpt(said: str, text: str, width: int = 90) -> str:
     plain = " ".join(said[:5000].split())
     first = (text.replace('"', " ").replace("*", " ").split() or [""])[0]
     begin = max(0, plain.casefold().find(first.casefold()) - 30)
+    begin = plain.find(" ", begin) + 1 if begin else 0
     piece = plain[begin : begin + width]
     return f"{'…' if begin else ''}{piece}{'…' if begin + width < len(plain) else ''}"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -31,6 +34,7 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[[Any], Client]
 NEWEST, OLDEST = Sort(desc("occurred_at")), Sort(asc("occurred_at"))
 HTMX = {"HTTP_HX_REQUEST": "true"}
+PINNED = json.loads((Path(__file__).parent.parent / "query_counts.json").read_text())
 
 
 def labels(text: str, user: Any) -> dict[str, list[str]]:
@@ -394,3 +398,12 @@ def test_lists_of_the_api_search_alike(world: Customer, ada: Any) -> None:
     assert [row["external_id"] for row in rows] == ["a"]
     assert len(caller.get("conversations/", q="bicycle").json()["results"]) == 1
     assert finding.FEW == 500
+
+
+def test_pages_take_a_pinned_number_of_statements(talk: Any, ada: Any, signed_in: SignIn) -> None:
+    browser = signed_in(ada)
+    for name in ("engagement:message-list", "core:search"):
+        browser.get(reverse(name), {"q": "parcel"})
+        with CaptureQueriesContext(connection) as found:
+            browser.get(reverse(name), {"q": "parcel"})
+        assert len(found) == PINNED[name], f"{name}: {len(found)} statements, {PINNED[name]} pinned"
