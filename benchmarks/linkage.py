@@ -253,6 +253,7 @@ def _fill(count: int) -> Pairs:
         if made.double_of:
             truth.add((made.double_of, made.number))
     with connection.cursor() as cursor:
+        _drop_search_indexes(cursor)
         cursor.execute(
             "CREATE TEMP TABLE p (id bigint, name text, city text, country text, company text, born int)"
         )
@@ -278,6 +279,18 @@ def _fill(count: int) -> Pairs:
         )
         cursor.execute("ANALYZE")
     return truth
+
+
+def _drop_search_indexes(cursor: Any) -> None:
+    """What the search box needs costs minutes to fill here, and no search for duplicates reads it."""
+    cursor.execute(
+        """
+        SELECT indexname FROM pg_indexes
+        WHERE tablename IN ('crm_customer', 'crm_identity') AND indexdef LIKE '% USING gin %'
+        """
+    )
+    for (name,) in cursor.fetchall():
+        cursor.execute(f'DROP INDEX "{name}"')
 
 
 def _write(made: Made, people: Any, handles: Any) -> None:
@@ -306,8 +319,9 @@ def _bare() -> int:
     from crm.linkage import blocking, model
     from crm.linkage.engine import connect
     from crm.linkage.profiles import PERSON
-    from crm.linkage.search import load, memory_limit, table_of
+    from crm.linkage.search import NICENESS, load, memory_limit, table_of
 
+    os.nice(NICENESS)
     with TemporaryDirectory() as folder:
         con = connect(memory_limit(), folder)
         load(con, Path(folder), everybody=True, tell=lambda *told: None)

@@ -30,6 +30,8 @@ MOST_SUSPECTS = 20_000
 """So many pairs wait at most, the strongest ones."""
 PAIRS_FILE, MARKS_FILE, COUNTS_FILE = "pairs.jsonl", "marks.csv", "counts.json"
 ORPHANED = 3
+NICENESS = 10
+"""Pages come first."""
 Tell = Callable[[str, int, int], None]
 
 
@@ -211,7 +213,7 @@ def main() -> int:
 
     folder, connection.settings_dict["NAME"], *options = sys.argv[1:]
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(10)
+    os.nice(NICENESS)
     search(Path(folder), everybody="--everybody" in options, tell=_say)
     return 0
 
