@@ -11,11 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import privacy
+from core.jobs import run_job
 from crm.merging import CannotMerge, merge_customers, move_identity, root_of, undo_merge
 from crm.models import Customer, CustomerTag, Identity, MergeRecord, Order, Tag
 from crm.orders import store_orders
 from engagement.ingest import ingest
 from engagement.models import Conversation, Interaction
+from personas.models import PersonaMembership, Traits
+from personas.nightly import start_rebuild
+from personas.segments import create_segment
 from tests.crm.orders import order
 from tests.engagement.events import account, inbound
 
@@ -163,3 +167,32 @@ def test_every_table_that_names_a_customer_is_registered() -> None:
         if isinstance(field, models.ForeignKey) and field.related_model is Customer and model not in held
     }
     assert not missing
+
+
+def test_both_sides_are_computed_again_after_a_merge_and_after_its_undo(mia: Any) -> None:
+    """Traits, segments and personas, by a real rebuild; those of the dropped one go at once."""
+    eva, ben, cia = people("eva", "ben", "cia")
+    rule = {"all": [{"field": "traits.inbound_total", "op": "gte", "value": 2}]}
+    segment = create_segment(name="Talkers", rule=rule, by=mia)
+
+    def computed() -> dict[str, Any]:
+        run_job(start_rebuild(enqueue=False).pk)
+        shown = {eva.pk: "eva", ben.pk: "ben", cia.pk: "cia"}
+        traits = Traits.objects.filter(customer__in=shown).values_list("customer", "inbound_total")
+        typed = PersonaMembership.objects.filter(customer__in=shown).values_list("customer", flat=True)
+        return {
+            "traits": sorted((shown[pk], n) for pk, n in traits),
+            "members": sorted(shown[pk] for pk in segment.memberships.values_list("customer", flat=True)),
+            "personas": sorted(shown[pk] for pk in typed),
+        }
+
+    start = computed()
+    assert start["traits"] == [("ben", 1), ("cia", 1), ("eva", 1)]
+    record = merge_customers(keep=eva, drop=ben)
+    assert not Traits.objects.filter(customer=ben).exists()
+    assert not PersonaMembership.objects.filter(customer=ben).exists()
+    assert computed() == {
+        "traits": [("cia", 1), ("eva", 2)], "members": ["eva"], "personas": ["cia", "eva"],
+    }  # fmt: skip
+    undo_merge(record=record)
+    assert computed() == start
