@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from core import privacy
 from core.conditions import Explained, RuleInvalid
 from core.privacy import Erasing, Section, Subject
+from crm.models import Customer
 from crm.privacy.words import Quotations
 from engagement.models import Interaction
 from personas.cards import without_names
@@ -33,7 +34,8 @@ def drop_quotes(customers: Sequence[int]) -> int:
     if not texts:
         return 0
     quotations = Quotations(texts)
-    shown = {without_names(text) for text in texts if len(text) <= LONGEST_QUOTE}
+    names = ["", *Customer.objects.filter(pk__in=customers).values_list("name", flat=True)]
+    shown = {without_names(text, name) for text in texts if len(text) <= LONGEST_QUOTE for name in names}
     written = 0
     for persona in Persona.objects.exclude(card={}):
         quotes = persona.card.get("quotes", [])

@@ -84,7 +84,7 @@ def _erase_in_job(customer: Customer, progress: Progress) -> dict[str, Any]:
         )
         state = {"erasure": done.erasure.pk, "counts": done.erasure.counts, "files": list(done.files)}
         progress.save_cursor(state)
-    caches.forget(done.words)
+    _forget_elsewhere(done.words)
     return state
 
 
@@ -98,8 +98,14 @@ def erase_customer(*, customer: Customer, by: User | None, reason: str = "reques
     """Erase one customer at once, files included."""
     done = _erase_at_once(customer, by, reason)
     delete_files(done.files)
-    caches.forget(done.words)
+    _forget_elsewhere(done.words)
     return done.erasure
+
+
+def _forget_elsewhere(words: Words) -> None:
+    """What stands outside the database: Redis, and mails written to files."""
+    caches.forget(words)
+    stored_files.forget_mails(words)
 
 
 def delete_files(names: Sequence[str]) -> None:

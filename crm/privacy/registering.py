@@ -23,7 +23,7 @@ def register() -> None:
         privacy.spare(staff, why="staff, who are no customers")
     privacy.spare(AuditEntry, "actor_name", why="who of the staff did it")
     privacy.spare(Workspace, why="the installation's own name")
-    privacy.spare(Customer, "name", why="another customer's own name")
+    privacy.spare(Customer, "name", "city", "zone", why="another customer's own name and place")
     privacy.spare(Identity, "external_id", "handle", "name", "issuer", why="another customer's own handle")
     erasing.register()
     exporting.register()

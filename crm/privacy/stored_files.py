@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import email
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+
+from django.conf import settings
+
 from core.import_files import forget_customers
 from core.models import Job
 from core.privacy import Erasing
+from crm.privacy.words import Words
 
 EXPORT_KIND = "export_customer"
 FOLDER = "exports"
@@ -18,3 +26,24 @@ def search(erasing: Erasing) -> None:
         if name:
             erasing.files.append(name)
         Job.objects.filter(pk=job.pk).update(result={"deleted": True})
+
+
+def forget_mails(words: Words) -> int:
+    """Delete our own mails that name them, where mails are written to files because no server is set."""
+    folder = Path(getattr(settings, "EMAIL_FILE_PATH", None) or "/nonexistent")
+    gone = 0
+    for path in sorted(folder.glob("*")) if folder.is_dir() and not words.is_empty else []:
+        if words.found_in(_readable(path.read_bytes())):
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
+def _readable(content: bytes) -> str:
+    """A mail as it lies there, and its parts decoded."""
+    parts = [content.decode("utf-8", "replace")]
+    for part in email.message_from_bytes(content, _class=EmailMessage, policy=policy.compat32).walk():
+        if part.get_content_maintype() == "text":
+            decoded: object = part.get_payload(decode=True)
+            parts.append(decoded.decode("utf-8", "replace") if isinstance(decoded, bytes) else "")
+    return "\n".join(parts)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from django.db.models import QuerySet
 from django.db.models.functions import Upper
 
 from core import privacy
 from core.privacy import Subject
 from crm.identities import EMAIL, PHONE
-from crm.models import Customer, Identity, Order
-from crm.privacy.words import Words, gather
+from crm.models import Customer, Identity, Order, OrderLine
+from crm.privacy.words import Words, gather, is_plain_word
 from crm.trees import root_of, tree_of
 
 LEAST_VALUE = 6
+COMMON_FROM = 3
+"""So many order lines that hold a word make it a word of the trade."""
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 """A number, also where another network than the phone's uses it as its id."""
 
@@ -84,9 +87,17 @@ def borne_by_others(words: Sequence[str], subject: Subject) -> set[str]:
         part = r"\m" + re.sub(r"([^\w])", r"\\\1", word) + r"\M"
         named = others.annotate(upper=Upper("name")).filter(upper__contains=word.upper(), name__iregex=part)
         held = handles.annotate(upper=Upper("handle")).filter(upper__in=[word.upper(), f"@{word.upper()}"])
-        if named.exists() or held.exists():
+        if named.exists() or held.exists() or _is_common(word, part, others):
             found.add(word)
     return found
+
+
+def _is_common(word: str, part: str, others: QuerySet[Customer]) -> bool:
+    """Whether it is a place where others live, or a word of what is sold here."""
+    if not is_plain_word(word):
+        return False
+    sold = OrderLine.objects.filter(title__iregex=part)[:COMMON_FROM]
+    return others.filter(city__iexact=word).exists() or len(sold) == COMMON_FROM
 
 
 def counts_of(subject: Subject) -> Mapping[str, int]:

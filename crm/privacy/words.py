@@ -19,7 +19,7 @@ import phonenumbers
 ERASED = "[erased]"
 MOST_NUMBERS = 50
 """Order numbers that are searched everywhere; of a customer with more, they are searched nearby only."""
-LEAST_DIGITS, LEAST_LETTERS = 6, 4
+LEAST_DIGITS, LEAST_LETTERS, LEAST_SPACELESS = 6, 4, 3
 LEAST_WORDS, LEAST_LENGTH = 6, 24
 """A run of so many words and letters in another text of the same conversation is a quotation."""
 LEAST_QUOTED = 3
@@ -49,6 +49,8 @@ _BETWEEN = r"(?:<[^<>]{0,200}>|&nbsp;|[^\w<]){1,12}?"
 _BETWEEN_SQL = r"(<[^<>]*>|&nbsp;|\W)+"
 _APART = r"[\s().\-/\u00a0\u2011]{0,3}"
 _APART_SQL = r"[^0-9A-Za-z]{0,3}"
+_SPACELESS = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Scripts that write words without spaces, or with endings on names: nothing bounds a name there."""
 _LETTERS_ONLY = re.compile(r"[^\W\d_]+")
 
 
@@ -165,7 +167,8 @@ def _may_reach(name: str) -> bool:
     if len(_WORD.findall(name)) > 1:
         return True
     plain = name.casefold()
-    return len(plain) >= LEAST_LETTERS and plain not in ORDINARY and not plain.isdigit()
+    least = LEAST_SPACELESS if _SPACELESS.search(plain) else LEAST_LETTERS
+    return len(plain) >= least and plain not in ORDINARY and not plain.isdigit()
 
 
 def _is_distinct_id(word: str) -> bool:
@@ -193,7 +196,9 @@ def _pattern(words: Iterable[str], phones: Iterable[str]) -> re.Pattern[str]:
 def _one(word: str) -> str:
     """A word or words as they may be written: in any case, over line ends and through marks of HTML."""
     inner = _BETWEEN.join(re.escape(part) for part in re.split(r"[\s,]+", word))
-    before = r"(?<!\w)@?" if word[0].isalnum() else "(?<!\\w)"
+    if _SPACELESS.search(word):
+        return f"@?{inner}"
+    before = r"(?<!\w)@?" if word[0].isalnum() else r"(?<!\w)"
     after = r"(?!\w)" if word[-1].isalnum() or word[-1] == "_" else ""
     return f"{before}{inner}{after}"
 

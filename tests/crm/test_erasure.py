@@ -16,7 +16,7 @@ from core.events import live_redis
 from crm.erased import erased_before, identity_key
 from crm.identities import IdentityKey
 from crm.models import Customer, ErasedKey, Erasure, Identity, Order
-from crm.orders import store_orders
+from crm.orders import LineIn, store_orders
 from crm.privacy.erasing import erase_customer
 from engagement.channels.base import Author, Change
 from engagement.ingest import ingest
@@ -268,3 +268,47 @@ def test_somebody_who_waited_for_an_erasure_is_somebody_new(
     later = timezone.now() + timedelta(minutes=1)
     page = [inbound("2", who="racer-4411"), inbound("3", who="racer-4411", occurred_at=later)]
     assert ingest(own, page).outcomes == ["erased", "stored"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "left"),
+    [
+        ("Zoë Quistgaard", "Ask ZOË  QUISTGAARD or Quistgaard, Zoë", "Ask [erased] or [erased]"),
+        ("O'Neill-Zarkov Ann", "<p>O&#x27;Neill-Zarkov <b>Ann</b> rang</p>", "<p>[erased]</b> rang</p>"),
+        ("王小明", "我问了王小明昨天", "我问了[erased]昨天"),
+        ("Florencia Zubizar", "zubizarreta is somebody else", "zubizarreta is somebody else"),
+    ],
+)
+def test_names_are_found_in_every_spelling(name: str, text: str, left: str, ada: Any) -> None:
+    from crm.models import CustomerNote
+
+    customer, other = (Customer.objects.create(name=one) for one in (name, "Other"))
+    CustomerNote.objects.create(text=text, customer=other, home_customer=other)
+    erase_customer(customer=customer, by=ada)
+    assert CustomerNote.objects.get().text == left
+
+
+def test_a_word_of_the_trade_or_a_place_is_not_taken_for_a_name(ada: Any) -> None:
+    from tests.crm.orders import order
+
+    pot = LineIn(title="Kettlewell pot")
+    store_orders("shop", [order(str(n), buyer=f"b{n}", lines=(pot,)) for n in range(3)])
+    lisbeth = Customer.objects.create(name="Kettlewell")
+    sevilla = Customer.objects.create(name="Sevilla")
+    other = Customer.objects.create(name="Other", city="Sevilla", note="Kettlewell pot, sent to Sevilla")
+    for one in (lisbeth, sevilla):
+        erase_customer(customer=one, by=ada)
+    other.refresh_from_db()
+    assert (other.city, other.note) == ("Sevilla", "Kettlewell pot, sent to Sevilla")
+
+
+def test_mails_written_to_files_go(ada: Any, settings: Any, tmp_path: Path) -> None:
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    (tmp_path / "1.log").write_text("To: zq.mails@example.org\n\nHello")
+    (tmp_path / "2.log").write_text("To: other@example.org\n\nHello")
+    customer = Customer.objects.create(name="Somebody")
+    Identity.objects.create(
+        network="email", external_id="zq.mails@example.org", customer=customer, home_customer=customer
+    )
+    erase_customer(customer=customer, by=ada)
+    assert [path.name for path in tmp_path.glob("*.log")] == ["2.log"]
