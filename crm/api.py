@@ -38,6 +38,7 @@ from crm.filters import (
     OrderFilter,
     own_filters,
 )
+from crm.journey_api import JourneyActions
 from crm.looks import note_look
 from crm.merging import root_of
 from crm.models import Customer, Identity, Order, Tag
@@ -81,7 +82,7 @@ MERGED = {301: OpenApiResponse(MergedOut, "Merged into another customer; `Locati
         operation_id="customers_list",
     ),
 )
-class CustomerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
+class CustomerEndpoint(JourneyActions, ListModelMixin, RetrieveModelMixin, Endpoint):
     """Who is known here."""
 
     permission_classes = (Requires("customer.read", write="customer.edit"),)

@@ -28,7 +28,7 @@ from crm.models import Customer, CustomerTouch, Stage, StageChange
 
 SOURCE = "journey"
 """Whose word a computed stage is in `Customer.origins`."""
-BY_HAND, RELEASED = "by_hand", "released"
+BY_HAND, RELEASED, TOLD = "by_hand", "released", "told"
 IDS_IN_EVENT = 500
 
 
@@ -135,7 +135,8 @@ def set_stage(*, customer: Customer, stage: str, by: User) -> Customer:
     customer.stage = stage
     customer.origins["stage"] = facts.origin(facts.STAFF, by=by.pk)
     customer.save(update_fields=["stage", "origins"])
-    note_by_hand(customer, before=before, why=BY_HAND, by=by)
+    _note(customer, before=before, why=BY_HAND, by=by)
+    CustomerTouch.objects.create(customer=customer)
     return customer
 
 
@@ -151,22 +152,26 @@ def release_stage(*, customer: Customer, by: User) -> Customer:
     customer.save(update_fields=["origins"])
     follow([customer.pk])
     customer.refresh_from_db()
-    note_by_hand(customer, before=before, why=RELEASED, by=by)
+    _note(customer, before=before, why=RELEASED, by=by)
+    CustomerTouch.objects.create(customer=customer)
     return customer
 
 
-def note_by_hand(customer: Customer, *, before: str, why: str = BY_HAND, by: User | None) -> None:
-    """Write down that somebody changed the stage from `before`; the record is saved already."""
+def note_told(customer: Customer, *, before: str, is_person: bool, by: User) -> None:
+    """Write down that the profile's stage was changed, by a person or another system; it is saved."""
+    _note(customer, before=before, why=BY_HAND if is_person else TOLD, by=by)
+
+
+def _note(customer: Customer, *, before: str, why: str, by: User) -> None:
     StageChange.objects.create(
         before=before,
         after=customer.stage,
         at=timezone.now(),
         why=why,
-        by=by,
+        by=None if why == TOLD else by,
         home_customer=customer,
         customer=customer,
     )
-    CustomerTouch.objects.create(customer=customer)
     detail = {"before": before, "after": customer.stage}
     record_audit(by=by, verb=f"customer.stage_{why}", target=customer, name="", detail=detail)
     if before != customer.stage:

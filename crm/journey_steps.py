@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crm.journey import BY_HAND, RELEASED, is_by_hand
+from crm.journey import BY_HAND, RELEASED, TOLD, is_by_hand
 from crm.models import Customer, Order, Stage, StageChange
 
 SHOWN = 50
@@ -36,6 +36,7 @@ WHY: Mapping[str, Promise | str] = {
     "silence": gettext_lazy("Silent for a year"),
     BY_HAND: gettext_lazy("Set by hand"),
     RELEASED: gettext_lazy("Follows what happens again"),
+    TOLD: gettext_lazy("Told by another system"),
 }
 
 

@@ -17,6 +17,7 @@ from core import networks
 from core.events import emit
 from core.models import Workspace
 from core.text import clean_text
+from crm import journey
 from crm.custom_fields import clean_values
 from crm.facts import CUSTOM, FIELDS, STAFF, Taken, origin, take
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
@@ -90,10 +91,15 @@ def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User) 
     """
     check(by, "customer.edit")
     customer = locked(customer)
+    stage, referrer = customer.stage, customer.referred_by_id
     taken = _write(customer, values, by=by)
     if taken.changed:
         customer.full_clean(exclude=LINKS)
         customer.save(update_fields=_columns(taken.changed))
+        if "stage" in taken.changed:
+            journey.note_told(customer, before=stage, is_person=speaker(by) == STAFF, by=by)
+        if "referred_by" in taken.changed and referrer is not None:
+            CustomerTouch.objects.create(customer_id=referrer)
         _tell("customer.updated", customer, by=by, fields=sorted(taken.changed))
     return taken
 

@@ -12,13 +12,16 @@ from django.urls import reverse
 
 from accounts.models import AuditEntry, Team
 from core.models import Event
+from crm.journey import is_by_hand
 from crm.models import Customer, CustomerTouch, Stage, StageChange
 from crm.orders import OrderIn, store_orders
+from crm.services import update_customer
 from engagement.channels.base import Author
 from engagement.channels.base import Event as Said
 from engagement.ingest import ingest
 from engagement.models import ChannelAccount, Conversation, Interaction
 from personas.stages import compute_at_once
+from tests.api import Caller
 
 pytestmark = pytest.mark.django_db
 
@@ -124,3 +127,36 @@ def test_every_stage_of_the_journey_has_its_rank_in_the_statement() -> None:
 
     named = ", ".join(f"'{stage}'" for stage in Stage.values)
     assert f"ARRAY[{named}]" in statement("personas", "journey")
+
+
+# Told by others
+
+
+def test_a_stage_in_the_profile_is_by_hand_and_from_a_key_it_is_told(
+    bo: Customer, amy: Any, ada: Any
+) -> None:
+    update_customer(customer=bo, values={"stage": "retention"}, by=amy)
+    bo.refresh_from_db()
+    assert (is_by_hand(bo), bo.stage) == (True, "retention")
+    new = Customer.objects.create(name="New")
+    assert Caller(ada).patch(f"customers/{new.pk}/", {"stage": "advocacy"}).status_code == 200
+    new.refresh_from_db()
+    assert (is_by_hand(new), new.stage) == (False, "advocacy")
+    told = StageChange.objects.filter(cause="").order_by("id").values_list("customer", "why", "by")
+    assert list(told) == [(bo.pk, "by_hand", amy.pk), (new.pk, "told", None)]
+
+
+def test_whoever_referred_somebody_before_is_looked_at_again(bo: Customer, amy: Any) -> None:
+    new = Customer.objects.create(name="New", referred_by=bo, home_referred_by=bo)
+    CustomerTouch.objects.all().delete()
+    update_customer(customer=new, values={"referred_by": None}, by=amy)
+    assert set(CustomerTouch.objects.values_list("customer_id", flat=True)) == {bo.pk, new.pk}
+
+
+def test_the_journey_over_the_api(bo: Customer, ada: Any) -> None:
+    found = Caller(ada).get(f"customers/{bo.pk}/journey/").json()
+    assert (found["stage"], found["by_hand"]) == ("purchase", False)
+    assert [change["why"] for change in found["changes"]] == ["first_order", "question"]
+    order = found["changes"][0]
+    assert (order["at"], order["cause"], order["by"]) == ("2026-03-03T09:00:00Z", "order", None)
+    assert Caller(ada, ["segment.read"]).get(f"customers/{bo.pk}/journey/").status_code == 403
