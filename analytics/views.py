@@ -164,7 +164,7 @@ def row_export(request: HttpRequest, kind: str) -> StreamingHttpResponse:
         found = rows.orders(given, zone)
         header, cells = row_exports.ORDER_HEADER, row_exports.orders(found)
     count = found.count()
-    answer = table_response(request, kind, header, cells, count=count)
+    answer = table_response(request, kind, header, cells)
     filters = {name: str(value) for name, value in given.items() if value}
     detail = {"count": count, "format": format_of(request), "filters": filters}
     record_audit(by=staff(request), verb=f"{kind}.exported", detail=detail)

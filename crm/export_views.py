@@ -24,7 +24,7 @@ def customer_export(request: HttpRequest) -> StreamingHttpResponse:
     if not found.is_valid():
         raise BadRequest(_("These filters cannot be used."))
     header, count = customer_header(), found.qs.count()
-    answer = table_response(request, "customers", header, customer_rows(found.qs, header), count=count)
+    answer = table_response(request, "customers", header, customer_rows(found.qs, header))
     # Which names were searched for stays out of the trail, which is never erased.
     filters = {name: value for name, value in request.GET.items() if name in found.filters and name != "q"}
     detail = {

@@ -42,7 +42,7 @@ def _export(
     """`columns` are those of the membership, by their name in the file."""
     count, kind, header = members.count(), str(group._meta.model_name), customer_header()
     rows = _rows(members, header, list(columns.values()))
-    answer = table_response(request, f"{kind}-{group.pk}", [*header, *columns], rows, count=count)
+    answer = table_response(request, f"{kind}-{group.pk}", [*header, *columns], rows)
     detail = {"count": count, "format": format_of(request)}
     record_audit(by=staff(request), verb=f"{kind}.exported", target=group, detail=detail)
     return answer

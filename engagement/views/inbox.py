@@ -245,7 +245,7 @@ def conversation_export(request: HttpRequest) -> HttpResponseBase:
     rows = inbox.conversations(me(request), asked).for_rows(me(request)).select_related("team")
     newest, count = rows.order_by("-last_at", "-pk"), rows.count()
     cells = (_cells(row) for row in newest.iterator(chunk_size=1000))
-    answer = table_response(request, "conversations", COLUMNS, cells, count=count)
+    answer = table_response(request, "conversations", COLUMNS, cells)
     detail = {"count": count, "format": format_of(request), "view": asked.view}
     record_audit(by=me(request), verb="conversations.exported", detail=detail)
     return answer
