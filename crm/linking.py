@@ -161,15 +161,22 @@ def link_confirmed(
     country = Workspace.current().country
     wanted = {one.key(country): one for one in identities}
     with transaction.atomic():
-        known, held = until_steady(lambda: _hold_all(wanted))
-        people = sorted(held.values(), key=lambda one: (one.created_at, one.pk))
-        customer = people[0] if people else _make_customer(wanted)
-        linked = Linked(customer)
-        drops = _mergeable(customer, people[1:], proof, linked)
-        if drops:
-            linked.merges = merge_several(keep=customer, drops=drops, why=why, proof=proof)
-        linked.identities = _confirm(wanted, known, customer, source)
-        customer.refresh_from_db()
+        return until_steady(lambda: _link(wanted, proof, source, why))
+
+
+def _link(wanted: dict[IdentityKey, Confirmed], proof: str, source: str, why: str) -> Linked:
+    """One attempt. Raises Changed where somebody else made one of these handles meanwhile."""
+    known, held = _hold_all(wanted)
+    people = sorted(held.values(), key=lambda one: (one.created_at, one.pk))
+    customer = people[0] if people else _make_customer(wanted)
+    linked = Linked(customer)
+    drops = _mergeable(customer, people[1:], proof, linked)
+    if drops:
+        linked.merges = merge_several(keep=customer, drops=drops, why=why, proof=proof)
+    linked.identities = _confirm(wanted, known, customer, source)
+    if {row.customer_id for row in linked.identities} - {customer.pk, *linked.left}:
+        raise Changed
+    customer.refresh_from_db()
     return linked
 
 
@@ -229,7 +236,6 @@ def _confirm(
         for key, one in wanted.items()
         if key not in known
     ]
-    # Somebody who arrives by one of them at this moment keeps a customer of their own until the next token.
     Identity.objects.bulk_create(fresh, ignore_conflicts=True)
     Identity.objects.filter(pk__in=[row.pk for row in known.values()], verified=False).update(verified=True)
     if fresh:

@@ -16,6 +16,7 @@ from django.db.models import F
 
 from core.jobs import run_job
 from crm.attaching import attach_existing, detach_identity
+from crm.linking import Confirmed, link_confirmed
 from crm.merging import CannotMerge, merge_customers, merge_several, move_identity, undo_merge
 from crm.models import Customer, Identity, MergeRecord, Order
 from crm.notes import write_note
@@ -38,7 +39,8 @@ STATEMENTS = 34
 
 
 def owner(name: str) -> Customer:
-    return Identity.objects.select_related("customer").get(external_id=name).customer
+    people = Identity.objects.filter(network="instagram").select_related("customer")
+    return people.get(external_id=name).customer
 
 
 def on_merged() -> dict[str, int]:
@@ -169,6 +171,32 @@ def test_two_people_who_undo_at_once_undo_it_once() -> None:
     failed = both_at_once(lambda: undo_merge(record=record), lambda: undo_merge(record=record))
     assert [type(error) for error in failed] == [CannotMerge]
     assert find_strays() == {}
+
+
+def test_two_tokens_of_one_person_at_once_make_one_customer() -> None:
+    keys = [Confirmed("email", "nora@example.org"), Confirmed("id", "7", issuer="shop")]
+    link = partial(link_confirmed, keys, proof="shop: 7", source="webchat")
+    for turn in range(8):
+        other = partial(link_confirmed, keys[::-1], proof="shop: 7", source="webchat")
+        assert both_at_once(link, other if turn % 2 else link) == []
+        nora = Customer.objects.get()
+        assert {one.customer for one in Identity.objects.all()} == {nora}
+        assert find_strays() == {}
+        Identity.objects.all().delete()
+        Customer.objects.all().delete()
+
+
+def test_somebody_arrives_by_a_handle_that_a_token_names_just_then() -> None:
+    page = account("page")
+    for at in range(0, 30, 3):
+        name = f"nora{at}"
+        keys = [Confirmed("instagram", name), Confirmed("id", name, issuer="shop")]
+        link = partial(link_confirmed, keys, proof="shop", source="webchat")
+        arrive = partial(ingest, page, [inbound(f"m{at}", who=name, thread=f"t{at}")])
+        first, second = (link, arrive) if at % 2 else (arrive, link)
+        assert begin_in_the_middle(first, second, at=at) == []
+        assert owner(name) == Identity.objects.get(network="id", external_id=name).customer
+        assert find_strays() == {}
 
 
 def rebuild() -> None:
