@@ -16,6 +16,8 @@ from crm.privacy.words import Words
 
 EXPORT_KIND = "export_customer"
 FOLDER = "exports"
+IMPORTS = ("import_customers", "import_organizations")
+"""Imports whose rows name customers."""
 
 
 def search(erasing: Erasing) -> None:
