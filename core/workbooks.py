@@ -55,12 +55,15 @@ class _Sink:
     def __init__(self) -> None:
         self._parts: list[bytes] = []
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes, /) -> int:
         self._parts.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
         """Nothing waits here for a disk."""
+
+    def close(self) -> None:
+        """What was not sent yet can still be taken."""
 
     def take(self) -> bytes:
         """What came since it was asked last."""
@@ -84,7 +87,7 @@ def workbook_blocks(
     text, so that they stay it when somebody opens the cell and presses Enter.
     """
     sink, source, sheets = _Sink(), iter(rows), 0
-    with ZipFile(sink, "w", ZIP_DEFLATED) as archive:  # type: ignore[arg-type]
+    with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
         left: list[Sequence[Cell]] = list(islice(source, 1))
         while left or not sheets:
             sheets += 1
