@@ -45,11 +45,6 @@ class Weights:
     levels: Mapping[str, Mapping[str, tuple[float, float]]]
     share: float
 
-    def bits(self, field: str, code: str) -> float:
-        """What a level says for (positive) or against."""
-        m, u = self.levels[field][code]
-        return log2(m / u)
-
 
 # Settings
 
