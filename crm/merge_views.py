@@ -46,6 +46,7 @@ def customer_merge(request: HttpRequest) -> HttpResponse:
         "customers": customers,
         "preview": preview(customers, keep=_number(request.POST.get("keep"))) if len(customers) > 1 else None,
         "can_add": len(customers) <= AT_ONCE,
+        "most": AT_ONCE + 1 if len(_roots(request)) > AT_ONCE + 1 else None,
         "mixed": len({one.kind for one in customers}) > 1,
     }
     status = 422 if request.method == "POST" else 200
@@ -67,15 +68,19 @@ def _merge(request: HttpRequest, customers: list[Customer]) -> list[MergeRecord]
 
 def _customers(request: HttpRequest) -> list[Customer]:
     """The customers the address names, in its order; a merged one stands for the record that owns it."""
+    wanted = _roots(request)[: AT_ONCE + 1]
+    found = Customer.objects.visible_to(request.user).select_related("owner").in_bulk(wanted)
+    return [found[pk] for pk in wanted if pk in found]
+
+
+def _roots(request: HttpRequest) -> list[int]:
     given = request.POST if request.method == "POST" else request.GET
     texts = [part for text in given.getlist("ids") for part in text.split(",") if part]
     numbers = [_number(text) for text in texts]
-    if None in numbers or len(numbers) > 10 * AT_ONCE:
+    if None in numbers or len(numbers) > 100 * AT_ONCE:
         raise BadRequest("ids must be the numbers of customers.")
     roots = roots_of(pk for pk in numbers if pk is not None)
-    wanted = list(dict.fromkeys(roots[pk] for pk in numbers if pk in roots))[: AT_ONCE + 1]
-    found = Customer.objects.visible_to(request.user).select_related("owner").in_bulk(wanted)
-    return [found[pk] for pk in wanted if pk in found]
+    return list(dict.fromkeys(roots[pk] for pk in numbers if pk in roots))
 
 
 def _number(text: str | None) -> int | None:

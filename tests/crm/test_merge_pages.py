@@ -129,6 +129,13 @@ def test_who_may_not_merge_sees_no_way_to_it(
         assert (page.status_code, b"Take off" in page.content) == (200, False)
 
 
+def test_of_many_that_were_chosen_the_first_stand_there_and_that_is_said(amy: Any, signed_in: Any) -> None:
+    pks = [Customer.objects.create(name=f"Customer {n}").pk for n in range(13)]
+    text = signed_in(amy).get("/customers/merge/?ids=" + ",".join(map(str, pks))).content.decode()
+    assert "the first 11 of those you chose" in text
+    assert text.count('name="keep"') == 11
+
+
 def test_strangers_sign_in_first(eva: Customer, anonymous: Any) -> None:
     identity = Identity.objects.get(customer=eva)
     for path in ("/customers/merge/", "/customers/merge/find/", f"/customers/identities/{identity.pk}/"):
