@@ -59,7 +59,7 @@ def _encoding(path: Path) -> str:
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         zeros = start[0::2].count(0), start[1::2].count(0)
-        if max(zeros) * 5 > len(start):
+        if max(zeros) * 5 > len(start) and min(zeros) * 5 < max(zeros):
             return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
         if start.count(0) * 50 > len(start):
             raise BadFile("This is no text and no spreadsheet: it is full of zero bytes.")

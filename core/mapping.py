@@ -12,7 +12,8 @@ from core.files import Row, value_at
 LOOKS_LIKE = 0.7
 """A column is of a kind when so many of its filled values look like it."""
 LOOKS_UNLIKE = 0.3
-GOOD = 2.0
+GOOD, EXACT = 2.0, 3.0
+"""An exact name is taken even where the content speaks against it: then the rows are bad, and say so."""
 Looks = Callable[[str], bool]
 
 
@@ -103,14 +104,14 @@ def _score(column: str, samples: Sequence[str], target: Target) -> float:
         return by_name
     share = sum(1 for value in samples if target.looks(value.strip())) / len(samples)
     if share <= LOOKS_UNLIKE:
-        return 0.0
+        return GOOD if by_name == EXACT else 0.0
     return by_name + (GOOD if share >= LOOKS_LIKE else 0.0)
 
 
 def _name_score(name: str, target: Target) -> float:
     base = re.sub(r" \d+$", "", name)
     if name == plain(target.key) or base in target.words:
-        return 3.0
+        return EXACT
     padded = f" {base} "
     parts = [word for word in target.words if len(word) > 3 and f" {word} " in padded]
     return 1.0 + len(max(parts, key=len)) / max(len(base), 1) if parts else 0.0

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from core.jobs import run_job
-from core.models import Job, Workspace
 from core.timeline import Entry
 from crm.models import Customer, CustomerTag, Order, Tag
 from crm.orders import store_orders
@@ -112,47 +109,6 @@ def test_the_page_tells_the_first_order_and_not_the_day_of_import(vic, signed_in
     customer = Order.objects.first().customer
     page = signed_in(vic).get(customer.get_absolute_url()).content.decode()
     assert "2 Mar 2026" in page and "Known since" not in page
-
-
-def upload(browser: Any, text: str, name: str = "orders.csv") -> Any:
-    file = SimpleUploadedFile(name, text.encode(), content_type="text/csv")
-    given = {"kind": "import_orders", "file": file, "source": "shop"}
-    return browser.post(reverse("crm:import"), given)
-
-
-HEAD = "order_id,customer_id,placed_at,total,currency\n"
-
-
-def test_good_rows_go_in_and_bad_ones_are_listed_by_line(mia, signed_in) -> None:
-    Workspace.current()
-    rows = (
-        "1,b1,2026-03-02T09:00:00Z,20.00,USD\n2,b1,tomorrow,20.00,USD\n3,b2,2026-03-02T09:00:00Z,much,USD\n"
-    )
-    browser = signed_in(mia)
-    answer = upload(browser, HEAD + rows)
-    job = Job.objects.get()
-    assert answer["Location"] == reverse("core:job-detail", args=[job.pk])
-    run_job(job.pk)
-    assert list(Order.objects.values_list("external_id", flat=True)) == ["1"]
-    job.refresh_from_db()
-    assert [line for line, _reason in job.result["rejected"]] == [3, 4]
-    page = browser.get(answer["Location"]).content.decode()
-    assert "Rejected rows" in page and "&#x27;much&#x27; is not an amount" in page
-
-
-def test_only_files_that_can_be_read_are_taken(mia, signed_in) -> None:
-    answer = upload(signed_in(mia), "x", name="orders.xlsx")
-    assert answer.status_code == 422
-    assert "Give a .csv or .jsonl file." in answer.content.decode()
-    assert not Job.objects.exists()
-
-
-def test_real_orders_never_mix_with_the_demo(mia, signed_in) -> None:
-    Workspace.current()
-    Workspace.objects.update(demo_since=timezone.now())
-    answer = upload(signed_in(mia), HEAD)
-    assert "remove the demo first" in answer.content.decode()
-    assert not Job.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["crm:customer-list", "crm:customer"])
