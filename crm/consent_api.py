@@ -143,7 +143,7 @@ class ConsentEndpoint(ListModelMixin, OfCustomer):
     conflicts = frozenset({"create", "ask"})
 
     def get_queryset(self) -> QuerySet[Consent]:
-        return Consent.objects.filter(customer=self.customer())
+        return Consent.objects.filter(customer_id=self.kwargs["pk"])
 
     @extend_schema(
         operation_id="customers_consents_list",

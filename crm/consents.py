@@ -23,6 +23,7 @@ from core.events import Happening, emit_many
 from core.text import clean_text
 from crm import facts
 from crm.models import Consent, Customer, CustomerTouch, Identity
+from crm.profiling import allow_profiling, refuse_profiling
 from crm.purposes import PROFILING, PURPOSES, check_purposes
 
 MAX_PROOF = 4000
@@ -243,12 +244,8 @@ def _follow_profiling(customers: Sequence[int], source: str, by: User | None) ->
     """Keep `profiling_refused` as the newest word about the picture of somebody says."""
     if not customers:
         return
-    newest = Consent.objects.filter(customer__in=customers, purpose=PROFILING)
-    newest = newest.order_by("customer_id", "-at", "-whole_person", "-pk").distinct("customer_id")
-    refused = {one.customer_id: not one.given for one in newest}
-    for customer in Customer.objects.select_for_update(no_key=True).filter(pk__in=customers).order_by("pk"):
-        if customer.profiling_refused == refused[customer.pk]:
-            continue
-        customer.profiling_refused = refused[customer.pk]
-        customer.origins["profiling_refused"] = facts.origin(source, by=by.pk if by else None)
-        customer.save(update_fields=["profiling_refused", "origins"])
+    newest = Consent.objects.filter(customer__in=customers, purpose=PROFILING).select_related("customer")
+    for one in newest.order_by("customer_id", "-at", "-whole_person", "-pk").distinct("customer_id"):
+        follow = allow_profiling if one.given else refuse_profiling
+        if one.customer.profiling_refused == one.given:
+            follow(customer=one.customer, source=source, by=by)

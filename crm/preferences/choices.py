@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -14,8 +14,8 @@ from core import networks
 from crm import facts
 from crm.consents import ConsentIn, State, record_consents, states_of
 from crm.identities import EMAIL, PHONE
-from crm.models import Consent, Identity
-from crm.purposes import PURPOSES, Purpose
+from crm.models import Consent, Customer, Identity
+from crm.purposes import PROFILING, PURPOSES, Purpose
 from crm.trees import hold_identities
 
 SPEAKS = frozenset({"mail", "message", "comment", "call"})
@@ -81,12 +81,19 @@ def choices_of(link: Identity) -> Choices:
     return Choices(
         [_handle(one, states[one.pk], link) for one in spoken[:MOST_HANDLES]],
         [
-            _choice(link, purpose, states[link.pk][purpose.name], may_turn_on=True)
+            _choice(link, purpose, _of_person(customer, states[link.pk][purpose.name]), may_turn_on=True)
             for purpose in PURPOSES.values()
             if purpose.of_person
         ],
         seen,
     )
+
+
+def _of_person(customer: Customer, state: State) -> State:
+    """What is in effect for the person: whether they are profiled stands on the record, whoever set it."""
+    if state.purpose != PROFILING or state.is_allowed != customer.profiling_refused:
+        return state
+    return replace(state, given=False if customer.profiling_refused else None)
 
 
 def _handle(identity: Identity, states: dict[str, State], link: Identity) -> Handle:

@@ -18,7 +18,7 @@ from crm.consents import ConsentIn, effective_consent, record_by_staff, record_c
 from crm.merging import merge_customers, undo_merge
 from crm.models import Consent, Customer, CustomerTouch, Identity
 from crm.purposes import PURPOSES
-from tests.api import Caller, errors
+from tests.api import Caller, assert_pinned, errors
 from tests.engagement.events import START
 
 pytestmark = pytest.mark.django_db
@@ -227,6 +227,11 @@ def test_consents_over_the_api(ada: Any, vic: Any, eva: Customer) -> None:
     assert Caller(vic, maker=ada).post(path, body).status_code == 403
     assert errors(caller.post(path, body | {"purpose": "x"})) == [("invalid_choice", "purpose")]
     assert errors(caller.post(path, body | {"proof": ""}))[0][1] == "proof"
+
+
+def test_the_list_takes_a_fixed_number_of_statements(ada: Any, eva: Customer) -> None:
+    say(of(eva, "email"), True, 1)
+    assert_pinned("api:customer-consents", Caller(ada), f"customers/{eva.pk}/consents/")
 
 
 def test_a_consent_that_stood_there_already_is_answered_with_it(ada: Any, eva: Customer) -> None:

@@ -35,6 +35,7 @@ from crm.preferences.links import (
     unsubscribe_headers,
     unsubscribe_url,
 )
+from crm.profiling import refuse_profiling
 from engagement import outbox
 from engagement.models import ContactLedger, Conversation, Delivery, Interaction
 from tests.api import Caller, errors
@@ -190,6 +191,16 @@ def test_boxes_that_changed_are_written_down_with_proof(link: str, eva: Customer
     assert given.source == "customer"
     assert "203.0.113.0/24" in given.proof and "203.0.113.77" not in given.proof
     assert boxes(browser.get(link))[1] == wanted
+
+
+def test_a_picture_that_staff_switched_off_is_off_on_the_page_and_can_be_allowed(link, eva, amy) -> None:
+    refuse_profiling(customer=eva, source="staff", by=amy)
+    box = f"{of(eva, 'email').pk}-profiling"
+    seen, on = boxes(Client().get(link))
+    assert box not in on
+    Client().post(link + "choices/", {"seen": seen, "on": [*on, box]})
+    eva.refresh_from_db()
+    assert not eva.profiling_refused and box in boxes(Client().get(link))[1]
 
 
 def test_saving_what_stands_there_writes_nothing(link: str) -> None:
