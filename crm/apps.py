@@ -14,7 +14,7 @@ class CrmConfig(AppConfig):
         from core.jobs import register_runner
         from core.settings_nav import Section
         from core.settings_nav import register as register_section
-        from crm import about_you, holdings, imports, journey_steps, notes, search, timeline
+        from crm import about_you, holdings, imports, journey_steps, notes, search, timeline, todo
         from crm.linkage import jobs as linkage
 
         holdings.register()
@@ -24,6 +24,7 @@ class CrmConfig(AppConfig):
         imports.register_importer()
         timeline.register()
         notes.register()
+        todo.register()
         search.register()
         register_section(
             Section(

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from core.models import Workspace
 from core.text import clean_text
+from crm.facts import take
 from crm.identities import IdentityKey, normalize
 from crm.models import Consent, Customer, CustomerTag, CustomerTouch, Identity, Tag
 
@@ -46,7 +47,7 @@ def store_people(people: Sequence[PersonIn], *, source: str) -> list[int | None]
     keys = [_keys(person) for person in people]
     known = _known({key for row in keys for key in row})
     fresh = [at for at, row in enumerate(keys) if row and not known.intersection(row)]
-    made = Customer.objects.bulk_create([_customer(people[at]) for at in fresh])
+    made = Customer.objects.bulk_create([_customer(people[at], source) for at in fresh])
     owners = dict(zip(fresh, made, strict=True))
     identities = Identity.objects.bulk_create(
         [
@@ -84,14 +85,17 @@ def _known(keys: Iterable[IdentityKey]) -> set[IdentityKey]:
     return {IdentityKey(*row) for row in rows.values_list("network", "issuer", "external_id")} & set(wanted)
 
 
-def _customer(person: PersonIn) -> Customer:
-    return Customer(
-        name=clean_text(person.name, limit=200),
-        language=person.language,
-        country=person.country,
-        city=clean_text(person.city, limit=120),
-        birth_year=person.birth_year,
-    )
+def _customer(person: PersonIn, source: str) -> Customer:
+    told = {
+        "name": clean_text(person.name, limit=200),
+        "language": person.language,
+        "country": person.country,
+        "city": clean_text(person.city, limit=120),
+        "birth_year": person.birth_year,
+    }
+    customer = Customer()
+    take(customer, told, source=source)
+    return customer
 
 
 def _identity(

@@ -19,7 +19,7 @@ from core.models import Workspace
 from core.text import clean_text
 from crm import journey
 from crm.custom_fields import clean_values
-from crm.facts import CUSTOM, FIELDS, STAFF, Taken, origin, take
+from crm.facts import CUSTOM, FIELDS, PEOPLE, STAFF, Taken, origin, take
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
 from crm.models import Customer, CustomerTouch, Identity
 
@@ -116,13 +116,23 @@ def _write(customer: Customer, values: Mapping[str, Any], *, by: User) -> Taken:
     who = by.pk if source == STAFF else None
     taken = take(customer, told, source=source, by=who)
     for name in DECIDED:
-        if name in wanted and getattr(customer, name) != wanted[name]:
-            setattr(customer, name, wanted[name])
-            customer.origins[name] = origin(source, by=who)
-            taken.changed[name] = wanted[name]
+        if name not in wanted or getattr(customer, name) == wanted[name]:
+            continue
+        if _is_refusal_of_a_person(customer, name) and source not in PEOPLE:
+            taken.kept[name] = wanted[name]
+            continue
+        setattr(customer, name, wanted[name])
+        customer.origins[name] = origin(source, by=who)
+        taken.changed[name] = wanted[name]
     if "referred_by" in taken.changed:
         _refer(customer)
     return taken
+
+
+def _is_refusal_of_a_person(customer: Customer, name: str) -> bool:
+    """Whether somebody said that no picture is to be made of them; no machine takes that back."""
+    told = customer.origins.get(name)
+    return name == "profiling_refused" and bool(told) and told["source"] in PEOPLE
 
 
 def _refer(customer: Customer) -> None:

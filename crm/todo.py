@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
+from core import notices
 from core.events import emit
 from core.models import Workspace
+from core.notices import Notice
 from core.text import clean_text
 from crm.models import Customer, Task
 from crm.services import locked
@@ -33,6 +35,23 @@ def today(workspace: Workspace | None = None) -> date:
 def open_tasks(user: User) -> QuerySet[Task]:
     """What this person has to do; those without a day come last."""
     return Task.objects.filter(assignee=user, done_at__isnull=True).select_related("customer")
+
+
+def notices_for(user: User, limit: int) -> list[Notice]:
+    """Open tasks that somebody else gave this person, for the bell."""
+    given = open_tasks(user).exclude(created_by=user).select_related("created_by")
+    return [_notice(task) for task in given.order_by("-created_at", "-pk")[:limit]]
+
+
+def _notice(task: Task) -> Notice:
+    who = task.created_by.display_name if task.created_by else _("Somebody")
+    return Notice(
+        at=task.created_at,
+        text=_("%(who)s asks: %(title)s") % {"who": who, "title": task.title},
+        detail=str(task.customer),
+        url=f"{task.customer.get_absolute_url()}#tasks",
+        icon="checklist",
+    )
 
 
 def due_count(user: User) -> int:
@@ -97,6 +116,11 @@ def tasks_due(when: str) -> Q:
         "week": Q(due_on__lte=date.fromordinal(now.toordinal() + 7)),
     }
     return Q(done_at__isnull=True) & days[when]
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    notices.register("tasks", notices_for)
 
 
 def _cleaned(title: str) -> str:

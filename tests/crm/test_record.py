@@ -236,3 +236,12 @@ def test_a_profile_is_edited_with_all_its_fields(eva: Customer, amy: Any, max: A
     assert "by Amy, " in signed_in(amy).get(url).content.decode()
     wrong = signed_in(amy).post(url, {**given, "language": "swedish!"})
     assert wrong.status_code == 422
+
+
+def test_who_is_asked_hears_of_it_under_the_bell(eva: Customer, amy: Any, max: Any, signed_in: Any) -> None:
+    task = add_task(customer=eva, title="Ring Eva", assignee=amy, by=max)
+    add_task(customer=eva, title="Own idea", assignee=amy, by=amy)
+    told = signed_in(amy).get(reverse("accounts:notice-list")).content.decode()
+    assert "Max asks: Ring Eva" in told and "Own idea" not in told
+    finish_task(task=task, by=amy)
+    assert "Ring Eva" not in signed_in(amy).get(reverse("accounts:notice-list")).content.decode()

@@ -151,3 +151,13 @@ def test_facts_take_the_same_number_of_statements_for_one_and_for_many() -> None
 
     count(range(1))
     assert count(range(1, 2)) == count(range(100, 160))
+
+
+def test_no_machine_takes_back_that_somebody_refused_a_picture(eva: Customer, ada: Any, amy: Any) -> None:
+    update_customer(customer=eva, values={"profiling_refused": True}, by=amy)
+    taken = update_customer(customer=eva, values={"profiling_refused": False}, by=as_machine(ada))
+    eva.refresh_from_db()
+    assert eva.profiling_refused and taken.kept == {"profiling_refused": False}
+    update_customer(customer=eva, values={"profiling_refused": False}, by=amy)
+    eva.refresh_from_db()
+    assert not eva.profiling_refused
