@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from analytics.demo import shop, words
 from analytics.demo.kinds import CATEGORIES, KINDS, REASONS, Kind
-from analytics.demo.names import CITIES, COUNTRIES, FIRST, LAST
+from analytics.demo.names import CITIES, COMMON_FAMILIES, COUNTRIES, FIRST, RARE_FAMILIES
 
 YEAR: Final = 365
 SPARSE: Final = 5
@@ -134,6 +134,8 @@ class Demo:
     orders: list[Order] = field(default_factory=list)
     kinds: dict[int, str] = field(default_factory=dict)
     """Hidden kind by number of the person."""
+    handles: set[str] = field(default_factory=set)
+    """Handles that somebody has, on whatever network: who comes later adds a number."""
 
 
 @dataclass(frozen=True)
@@ -290,13 +292,18 @@ class _Life:
         self.first_order: datetime | None = None
         self.country, self.language = self._home()
         self.first = self.rng.choice(FIRST[self.language])
-        self.last = self.rng.choice(LAST[self.language])
+        self.last = self._family(self.rng.choice(COMMON_FAMILIES[self.language]))
 
     def _home(self) -> tuple[str, str]:
         rng = self.rng
         places = COUNTRIES[:1] if rng.random() < self.kind.rate("near") else COUNTRIES[1:]
         country, language, _part = rng.choices(places, [part for *_, part in places])[0]
         return country, language
+
+    def _family(self, common: str) -> str:
+        """One in five has a common name, the others a rare one, from a stream that draws nothing else."""
+        own = Random(f"{self.demo.seed}:{self.number}:family")
+        return common if own.random() < 0.2 else own.choice(RARE_FAMILIES[self.language])
 
     def live(self) -> None:
         """Draw the year and write it into the demo."""
@@ -364,7 +371,15 @@ class _Life:
             return Identity(network, number, number)
         external_id = f"{self.rng.getrandbits(52):016d}"
         style = self.rng.choice(("{}", "{}.grows", "the.{}", "{}_green", "{}{}"))
-        return Identity(network, external_id, style.format(plain, self.number))
+        return Identity(network, external_id, self._free(style.format(plain, self.number)))
+
+    def _free(self, handle: str) -> str:
+        """The handle, with this person's number where somebody of the same name has it."""
+        mine = {identity.handle for identity in self.identities.values()}
+        if handle in self.demo.handles and handle not in mine:
+            handle = f"{handle}{self.number}"
+        self.demo.handles.add(handle)
+        return handle
 
     def _network(self, *, public: bool, reason: str) -> tuple[shop.Network, str]:
         """Where they speak, and with which kind of interaction; nobody asks or orders in a review."""

@@ -16,8 +16,10 @@ from django.utils import timezone
 from accounts.models import Team, User
 from analytics.demo import shop
 from analytics.demo.generator import Demo, Interaction, Order, Person, Post, generate
+from analytics.demo.records import write_records
 from core.jobs import JobFailed, JobIsOpen, Progress
 from core.models import Workspace
+from crm.linkage.jobs import start_search
 from crm.models import Customer
 from crm.orders import LineIn, OrderIn, store_orders
 from crm.people import Agreement, PersonIn, store_people
@@ -93,8 +95,9 @@ def run(progress: Progress) -> dict[str, Any]:
     with progress.step("orders") as counts:
         counts["orders"] = load_orders(demo)
     with progress.step("desk"):
-        _set_the_desk()
+        _set_the_desk(seed)
     _rebuild_when_free(progress)
+    start_search(everybody=True)
     return {"customers": len(demo.people), "interactions": len(demo.interactions), "orders": len(demo.orders)}
 
 
@@ -240,7 +243,7 @@ def _order(row: Order, addresses: dict[int, str]) -> OrderIn:
     )
 
 
-def _set_the_desk() -> None:
+def _set_the_desk(seed: int) -> None:
     """What a team would have done by this morning: who has what, a note, a snoozed one, texts to call."""
     CannedReply.objects.bulk_create(
         [CannedReply(shortcut=shortcut, text=text) for shortcut, text in CANNED], ignore_conflicts=True
@@ -249,6 +252,9 @@ def _set_the_desk() -> None:
     for name, description, rule in SEGMENTS:
         create_segment(name=name, description=description, rule=rule)
     if staff:
+        admin = next((one for one in staff if one.role == "admin"), None)
+        if admin:
+            write_records(by=admin, staff=staff, seed=seed)
         _hand_out(staff, list(Conversation.objects.open().order_by("-last_at", "-pk")[:40]))
 
 

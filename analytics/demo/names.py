@@ -45,7 +45,7 @@ FIRST: Final = {
     ).split(),
 }
 
-LAST: Final = {
+COMMON_FAMILIES: Final = {
     "en": (
         "Abbott Ainsley Barrow Bevan Birch Brannigan Calder Carrow Chowdhury Corrigan Dalby Devlin Ellery "
         "Farrow Finch Gallagher Garside Hale Hanlon Hargrave Iqbal Jessop Keane Kinsella Lacey Llewellyn "
@@ -63,5 +63,44 @@ LAST: Final = {
     "es": (
         "Aguirre Bravo Castaño Domingo Echeverría Ferrer Galán Herrero Ibáñez Lozano Marín Navarro Ortega "
         "Pascual Quiroga Rivas Salas Toledo Vidal"
+    ).split(),
+}
+
+RARE_FAMILIES: Final = {
+    "en": (
+        "Abernathy Ackroyd Alderton Appleyard Arkwright Ashdown Atherley Baddeley Bainbridge Balfour Bancroft Beckwith "
+        "Bellamy Bickerstaff Blackwood Blenkinsop Boswell Bracewell Bramley Brockhurst Burnley Cadwallader Calloway "
+        "Carmichael Chadwick Chalmers Cheetham Clutterbuck Cobham Colquhoun Coverdale Cranfield Crawshaw Culpepper "
+        "Cuthbert Dalrymple Davenport Deakin Dewhurst Dinsdale Drummond Dunstable Eastwood Eccleston Egerton Elphick "
+        "Entwistle Fairclough Fanshawe Featherstone Fitzgerald Flanagan Fothergill Frobisher Galbraith Gascoigne "
+        "Gillespie Glossop Goddard Golightly Grantham Greenhalgh Grimshaw Haddock Halliwell Hampshire Hathersage "
+        "Haversham Hebblethwaite Higginbotham Hollingworth Honeycutt Horsfall Huddlestone Illingworth Inglethorpe "
+        "Jellicoe Kavanagh Kettlewell Kilpatrick Kitchener Langridge Leatherby Lightfoot Livesey Lockwood Longbottom "
+        "Macallister Macready Mallinson Massingham Matheson Mayhew Merriweather Micklewright Montague Murgatroyd "
+        "Nethercott Nightingale Northcote Oglethorpe Ollerenshaw Osgood Oxenham Paddington Palgrave Pemberton "
+        "Pettigrew Pickersgill Pilkington Postlethwaite Prendergast Quarmby Quigley Radcliffe Ramsbottom Rathbone "
+        "Ravenscroft Rowbotham Rutherford Saltonstall Satterthwaite Scargill Shackleton Sheepshanks Sidebottom "
+        "Skeffington Smethurst Somerville Southgate Spofforth Stapleton Starkweather Strickland Summerscale "
+        "Sutcliffe Swainson Tattersall Thistlethwaite Threlkeld Throckmorton Tillotson Trelawney Twelvetrees "
+        "Uppingham Vickerstaff Waddington Walmsley Warburton Waterhouse Weatherby Wetherill Whittaker Wigglesworth "
+        "Winterbourne Witherspoon Wolstenholme Woodhouse Worthington Wrigglesworth Yarborough Younghusband"
+    ).split(),
+    "fr": (
+        "Abadie Archambault Baudelot Beauchamp Bellerose Blanchard Bousquet Bretonneau Cazenave Charbonnier Coulombe "
+        "Courtois Darnault Desjardins Duquesne Estève Faucheux Fontanel Gauthier Giraudet Guillemot Haudebert "
+        "Jacquemin Kerbrat Laborde Lefranc Lemoine Malherbe Maupassant Mercadier Montreuil Noailles Oudin Pelletier "
+        "Poincelet Quesnel Rambert Roussel Saulnier Taillandier Thévenet Urbain Valcourt Verdier Villard"
+    ).split(),
+    "de": (
+        "Achterberg Bachmann Biermann Brinkhoff Conradi Dammann Eichhorn Esser Fassbender Feldkamp Gottschalk "
+        "Grünewald Hagedorn Heitmann Holtkamp Itzenplitz Jungblut Kaltenbach Kleinschmidt Kuhlmann Langhans Leverkühn "
+        "Marquardt Mittelstädt Neumeister Oberländer Pfeiffer Quandt Rautenberg Rosendahl Schaffrath Sperling "
+        "Stockhausen Tiedemann Uhlenbrock Vollmer Wagenknecht Weidenfeld Wiesengrund Zimmerling"
+    ).split(),
+    "es": (
+        "Abascal Alcántara Arizmendi Barrionuevo Benavides Bustamante Calatrava Cebrián Cifuentes Covarrubias "
+        "Escribano Espinosa Fuentes Gallardo Goicoechea Guijarro Hinojosa Izquierdo Jaramillo Larrañaga Llorente "
+        "Maldonado Manzanares Mendizábal Montalbán Olivares Pedraza Peñalver Quintana Recalde Sagasta Santamaría "
+        "Tejedor Urrutia Valdivieso Villalobos Yáñez Zamarripa Zubiri Zurbarán"
     ).split(),
 }
