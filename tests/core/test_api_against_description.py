@@ -39,6 +39,7 @@ from engagement.models import Conversation, Interaction
 from personas.models import Persona, PersonaMembership
 from personas.segments import create_segment
 from tests.api import Caller
+from tests.crm.importing import upload
 from tests.crm.orders import order
 from tests.engagement.events import account, inbound
 
@@ -98,12 +99,13 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "segments": segment.pk,
         "personas": persona.pk,
         "jobs": start_job("other", "Other", enqueue=False).pk,
+        "imports": upload("id,name\n1,Eva\n", ada).pk,
         "notes": note.pk,
         "tasks": task.pk,
         "affiliations": row.pk,
         "tags": tag_called("vip").pk,
         "custom-fields": field.pk,
-        **dict.fromkeys(("events", "me", "privacy", "rebuilds"), ""),
+        **dict.fromkeys(("events", "me", "privacy", "rebuilds", "search"), ""),
     }
     return {name: str(pk) for name, pk in found.items()}
 
