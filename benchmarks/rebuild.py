@@ -31,6 +31,7 @@ COMPUTED = {
     "personas_personamembership": ("since",),
     "personas_prediction": ("computed_at",),
     "personas_segmentmembership": ("id", "since"),
+    "crm_stagechange": ("id",),
 }
 RULES: dict[str, dict[str, Any]] = {
     "Regular buyers": {"field": "traits.orders_total", "op": "gte", "value": 3},

@@ -428,3 +428,29 @@ def test_those_who_may_not_edit_customers_set_no_stage(life: Life, vic: Any, amy
     with pytest.raises(ValidationError):
         journey.set_stage(customer=one, stage="fan", by=amy)
     assert stage(one) == "awareness"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_who_compute_one_journey_at_once_write_it_once(transactional_db: None) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connections
+
+    life = Life(1, today=TODAY, customers=0)
+    people = [life.person() for _each in range(5)]
+    for one in people:
+        life.says(one, 300)
+        life.buys(one, 200)
+        life.buys(one, 100)
+
+    def once(_number: int) -> None:
+        try:
+            compute(*people)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(once, range(24)))
+    for one in people:
+        assert steps(one) == oracle(one)
+        assert stage(one) == "retention"
