@@ -41,6 +41,7 @@ def main() -> int:
 
     django.setup()
     rebuild()
+    search_duplicates()
     addresses = pages()
     with served() as root:
         taken = visit(root, addresses)
@@ -68,11 +69,21 @@ def rebuild() -> None:
         raise SystemExit(f"The rebuild failed: {done.error if done else 'another process runs it'}")
 
 
+def search_duplicates() -> None:
+    """Run the search that the demo left in the queue."""
+    from core.jobs import run_job
+    from core.models import Job, JobState
+    from crm.linkage.jobs import KIND
+
+    for job in Job.objects.filter(kind=KIND, state=JobState.QUEUED):
+        run_job(job.pk)
+
+
 def pages() -> dict[str, str]:
     """Return the path of each page by the name of its picture."""
     from django.db.models import Count
 
-    from crm.models import Customer
+    from crm.models import Customer, Suspect
     from engagement.models import Conversation
     from personas.models import Persona, Segment
 
@@ -88,11 +99,14 @@ def pages() -> dict[str, str]:
     )
     segment = Segment.objects.order_by("pk").first()
     persona = Persona.objects.filter(is_active=True).order_by("rank", "pk").first()
-    if not (conversation and customer and segment and persona):
+    pair = Suspect.objects.order_by("-probability", "-pk").first()
+    if not (conversation and customer and segment and persona and pair):
         raise SystemExit("This database does not hold the demo: give an empty one.")
     return {
         "inbox": f"/inbox/{conversation.pk}/?view=open",
         "customer": f"/customers/{customer.pk}/",
+        "duplicates": "/customers/duplicates/",
+        "merge": f"/customers/merge/?ids={pair.low_id},{pair.high_id}",
         "segment": f"/segments/{segment.pk}/edit/",
         "persona": f"/personas/{persona.pk}/",
         "overview": "/analytics/",
