@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from crm.todo import add_task, change_task, due_count, finish_task, open_tasks, 
 from tests.crm.orders import order
 
 pytestmark = pytest.mark.django_db
+PINNED = json.loads((Path(__file__).parent.parent / "query_counts.json").read_text())
 SECRET = "Prefers to be called before nine"
 
 
@@ -245,3 +248,15 @@ def test_who_is_asked_hears_of_it_under_the_bell(eva: Customer, amy: Any, max: A
     assert "Max asks: Ring Eva" in told and "Own idea" not in told
     finish_task(task=task, by=amy)
     assert "Ring Eva" not in signed_in(amy).get(reverse("accounts:notice-list")).content.decode()
+
+
+def test_my_tasks_take_a_pinned_number_of_statements(
+    eva: Customer, amy: Any, max: Any, signed_in: Any
+) -> None:
+    for number in range(5):
+        add_task(customer=eva, title=f"Task {number}", assignee=amy, by=max)
+    browser = signed_in(amy)
+    browser.get(reverse("crm:task-list"))
+    with CaptureQueriesContext(connection) as found:
+        browser.get(reverse("crm:task-list"))
+    assert len(found) == PINNED["crm:task-list"], [query["sql"][:160] for query in found]
