@@ -54,7 +54,7 @@ def old(days: int = 60) -> datetime:
 
 
 def test_what_nobody_set_stays_but_for_what_was_always_short_lived() -> None:
-    assert {rule.kind.name for rule in rules() if rule.is_on} == {"raw_events", "exports"}
+    assert {rule.kind.name for rule in rules() if rule.is_on} == {"raw_events", "exports", "imports"}
 
 
 def test_resolved_conversations_go_and_open_ones_stay(ada: Any) -> None:
