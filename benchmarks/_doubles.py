@@ -13,9 +13,9 @@ from random import Random
 
 GIVEN = (
     "Maria Anna Eva Peter Paul Lars Karin Hans Greta Sofia Carlos Elena Marco Giulia Emma Louis Chloe John "
-    "Jane Robert Oscar Alva Noah Liam Ingrid Sven Olof Maja Elsa Hugo Wilma Lucas Astrid Ebba Saga Klaus Petra "
-    "Ivan Olga Pavel Irina Ahmed Fatima Omar Leila Yuki Kenji Aiko Wei Ling Amara Kofi Ade Ngozi Pablo Lucia "
-    "Diego Camille Jules Manon Theo Lea Erik Nora Jonas Mikkel Freja Anton Clara Felix Ida Oliver Ella "
+    "Jane Robert Oscar Alva Noah Liam Ingrid Sven Olof Maja Elsa Hugo Wilma Lucas Astrid Ebba Saga Klaus "
+    "Petra Ivan Olga Pavel Irina Ahmed Fatima Omar Leila Yuki Kenji Aiko Wei Ling Amara Kofi Ade Ngozi Pablo "
+    "Lucia Diego Camille Jules Manon Theo Lea Erik Nora Jonas Mikkel Freja Anton Clara Felix Ida Oliver Ella "
     "William Alice"
 ).split()
 FAMILY = (
