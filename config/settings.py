@@ -348,7 +348,6 @@ SPECTACULAR_SETTINGS = {
         "ConversationStatus": "engagement.models.Status.choices",
         "CustomerKind": "crm.models.CustomerKind.choices",
         "CustomFieldType": "crm.models.FieldType.choices",
-        "CustomFieldType": "crm.models.FieldType.choices",
         "InteractionKind": "engagement.channels.base.Kind",
         "PushedKind": "engagement.serializers.KINDS",
         "OverlapKind": "personas.serializers.OVERLAP_KINDS",
