@@ -294,10 +294,10 @@ def _networks() -> Choices:
 
 def _purposes() -> Choices:
     from crm.models import Consent
+    from crm.purposes import PURPOSES
 
-    usual = ["marketing", "service", "profiling", "calls"]
     given = Consent.objects.order_by("purpose").values_list("purpose", flat=True).distinct()
-    return [(purpose, purpose) for purpose in dict.fromkeys([*usual, *given])]
+    return [(purpose, purpose) for purpose in dict.fromkeys([*PURPOSES, *given])]
 
 
 def _tag_names() -> Choices:
