@@ -13,6 +13,7 @@ from crm import api as crm
 from crm import consent_api
 from crm import merge_api as merging
 from crm import record_api as record
+from crm.import_api import ImportEndpoint
 from crm.privacy import api as privacy
 from crm.suspect_api import SuspectEndpoint
 from engagement import api as engagement
@@ -29,6 +30,7 @@ router.register("suspects", SuspectEndpoint, "suspect")
 router.register("notes", record.NoteEndpoint, "note")
 router.register("tasks", record.TaskEndpoint, "task")
 router.register("affiliations", record.AffiliationEndpoint, "affiliation")
+router.register("imports", ImportEndpoint, "import")
 router.register("tags", record.TagEndpoint, "tag")
 router.register("custom-fields", record.FieldEndpoint, "custom-field")
 router.register("channel-accounts", engagement.ChannelAccountEndpoint, "channel-account")

@@ -58,7 +58,10 @@ class Shape:
     @classmethod
     def of_json(cls, kept: dict[str, Any]) -> Shape:
         lists = ("columns", "positions", "sheets")
-        return cls(**{name: tuple(value) if name in lists else value for name, value in kept.items()})
+        values: dict[str, Any] = {
+            name: tuple(value) if name in lists else value for name, value in kept.items()
+        }
+        return cls(**values)
 
 
 def look_at(path: Path, *, sheet: str = "", header: int | None = None) -> Shape:

@@ -8,6 +8,7 @@ counts agree, unless somebody changed the customers in between.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,8 @@ def start_run(run: ImportRun, *, by: Any = None, enqueue: bool = True) -> Import
         return _begin(run, ImportState.RUNNING, RUN, title, by=by, enqueue=enqueue)
 
 
-def pause(run: ImportRun) -> None:
-    """Let a running import stop after its page."""
+def pause(run: ImportRun, *, by: Any = None) -> None:
+    """Let a running import stop after its page; `by` is only for callers that treat all doors alike."""
     ImportRun.objects.filter(pk=run.pk, state=ImportState.RUNNING).update(wants_pause=True)
 
 
@@ -186,7 +187,7 @@ def _read_file(run: ImportRun, progress: Progress, *, write: bool) -> bool:
     phase = _("Importing") if write else _("Looking at every row")
     progress.beat(done=behind, total=max(count_rows(path) - shape.header, 0), phase=phase)
     for rows in pages_of(read(path, shape, skip=behind), importer.page):
-        again_after_deadlock(lambda rows=rows: _one_page(run, importer, rows, progress, write=write))
+        again_after_deadlock(partial(_one_page, run, importer, rows, progress, write=write))
         if write and ImportRun.objects.filter(pk=run.pk, wants_pause=True).exists():
             return False
     return True
@@ -276,7 +277,7 @@ def _undo(run: ImportRun, progress: Progress) -> dict[str, Any]:
     progress.beat(done=0, total=rows.count(), phase=_("Taking rows back"))
     done = sum(run.undo_counts.values())
     while page := list(rows[:UNDO_PAGE]):
-        again_after_deadlock(lambda page=page: _undo_page(run, importer, page))
+        again_after_deadlock(partial(_undo_page, run, importer, page))
         done += len(page)
         progress.save_cursor({"undone": done}, done=done)
     run.state, run.undone_at = ImportState.UNDONE, timezone.now()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -136,9 +137,7 @@ def run_import(importer: Importer, progress: Progress) -> dict[str, Any]:
     try:
         progress.beat(done=state["row"], total=count_rows(path), phase=path.name)
         for page in pages_of(rows_of(path, required=importer.required, skip=state["row"]), importer.page):
-            state = again_after_deadlock(
-                lambda page=page, state=state: _try_page(importer, progress, page, state)
-            )
+            state = again_after_deadlock(partial(_try_page, importer, progress, page, state))
     except BadFile as error:
         raise JobFailed(str(error)) from error
     progress.beat(phase="done")

@@ -114,7 +114,7 @@ def import_read(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             form = ReadForm(request.POST, shape=Shape.of_json(run.shape))
             if not form.is_valid():
-                raise BadFile(" ".join(error for errors in form.errors.values() for error in errors))
+                raise BadFile(" ".join(str(error) for errors in form.errors.values() for error in errors))
             preparing.read_again(run, **form.cleaned_data)
     except BadFile as error:
         messages.error(request, str(error))

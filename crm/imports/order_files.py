@@ -81,7 +81,7 @@ def undo_orders(run: ImportRun, rows: Sequence[ImportedRow]) -> Mapping[int, str
     stay |= {row.pk: "what was kept of this row was erased" for row in rows if row.before is None}
     back = [row for row in rows if row.pk not in stay and row.object_id in found]
     _touch([row.object_id for row in back if row.object_id])
-    gone = [row.object_id for row in back if row.outcome == NEW]
+    gone = [row.object_id for row in back if row.object_id and row.outcome == NEW]
     OrderLine.objects.filter(order__in=gone).delete()
     Order.objects.filter(pk__in=gone).delete()
     changed = [_restored(found[row.object_id or 0], row) for row in back if row.outcome != NEW]

@@ -21,11 +21,11 @@ def register_importers() -> None:
         (ORGANIZATIONS, "Organizations", organization_targets, take_organizations),
     ):
         register(Importer(kind, label, (), page=PAGE, targets=targets, take=take, undo=undo))
-    take = take_by(store_rows, required=REQUIRED, key_of=order_files.key_of)
+    take_orders = take_by(store_rows, required=REQUIRED, key_of=order_files.key_of)
     register(
         Importer(
             KIND, "Orders", REQUIRED, store_rows, page=2000,
-            targets=order_files.targets, take=take, undo=order_files.undo_orders,
+            targets=order_files.targets, take=take_orders, undo=order_files.undo_orders,
         )
     )  # fmt: skip
     register_runners()

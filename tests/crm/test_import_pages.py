@@ -18,6 +18,7 @@ from django.utils import timezone
 from core.jobs import run_job
 from core.models import ImportPreset, ImportRun, Workspace
 from crm.models import Customer
+from tests.api import Caller, assert_pinned
 from tests.crm.importing import both, people, store, upload
 
 pytestmark = pytest.mark.django_db
@@ -227,3 +228,36 @@ def test_the_command_imports_and_says_what_it_did(tmp_path: Path, capsys: Any) -
     assert Customer.objects.get().origins["city"]["source"] == "import:desk"
     with pytest.raises(CommandError, match="No such file"):
         call_command("import_customers", str(tmp_path / "absent.csv"))
+
+
+# The API
+
+
+def test_an_import_over_the_api(ada: Any, amy: Any) -> None:
+    api = Caller(ada)
+    made = api.post("imports/", {"name": "people.csv", "content": people(EVA), "source": "desk"})
+    assert (made.status_code, made.json()["mapping"]["E-mail"]) == (201, "email")
+    path = f"imports/{made.json()['id']}/"
+    assert api.patch(path, {"mapping": {"Name": "name"}}).status_code == 400
+    assert api.patch(path, {"mapping": {"Id": "id", "Name": "name"}}).json()["mapping"] == {
+        "Id": "id",
+        "Name": "name",
+    }
+    assert api.post(f"{path}check/").status_code == 202
+    run = ImportRun.objects.get()
+    work(run)
+    assert api.get(path).json()["check_counts"] == {"new": 1, "rows": 1}
+    assert api.post(f"{path}undo/").status_code == 409
+    assert api.post(f"{path}run/").status_code == 202
+    assert api.post(f"{path}run/").status_code == 409
+    work(run)
+    assert api.post(f"{path}undo/").status_code == 202
+    work(run)
+    assert not Customer.objects.exists()
+    assert Caller(amy, maker=ada).get(path).status_code == 403
+    assert api.post("imports/", {"name": "x.csv", "content": "  "}).status_code == 400
+
+
+def test_the_list_of_imports_takes_a_fixed_number_of_statements(ada: Any) -> None:
+    upload(people(EVA), ada)
+    assert_pinned("api:import-list", Caller(ada), "imports/")
