@@ -9,6 +9,7 @@ a tenth of all interactions is erased, for the time it takes. Everything happens
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,11 @@ from benchmarks._figures import Figures, is_small, migrated_django, say_machine
 
 FULL, SMALL = 100_000, 10_000
 PAGE = 500
+WORDS = (
+    "kettle lid steam filter water scale handle price order parcel morning evening shop street window answer "
+    "question colour noise base cable plug minute degree cup spout rim glass steel cork box label letter "
+    "reply friend kitchen table shelf summer winter repair spare screw seal hose timer switch light button manual"
+).split()
 BOUND_SECONDS = 60.0
 """For a customer with a tenth of all interactions, in a database of the full size."""
 
@@ -209,7 +215,7 @@ def _line(n: int) -> Any:
         if is_big
         else Author(f"p{n % 5000}", name=f"Person {n % 5000}")
     )
-    text = f"Line {n} about a kettle that takes {n % 97} seconds longer than the one before it did in spring"
+    text = " ".join(random.Random(n).choices(WORDS, k=18))
     if n % 101 == 1:
         text += ", says Grandis Vielschreiber"
     public = n % 2 == 0

@@ -39,6 +39,7 @@ from engagement.models import (
 BATCH = 2_000
 CONVERSATIONS = 200
 """Conversations with others that are cleaned at a time."""
+MAX_SUBJECT = 300
 TEXT_FILE_BYTES = 20 * 1024 * 1024
 _ANSWER = re.compile(r"^(?:(?:re|aw|fwd?|wg|antw|sv|vs)\s*:\s*)+", re.IGNORECASE)
 Blot = Callable[[str], str]
@@ -224,16 +225,17 @@ def _clean(erasing: Erasing, ids: Sequence[int], said: Mapping[int, _Mixed]) -> 
 
 
 def _clean_lines(erasing: Erasing, ids: Sequence[int], blots: _Blots) -> None:
+    changed = []
     for line in Interaction.objects.filter(conversation_id__in=ids).iterator(chunk_size=500):
         pk = line.conversation_id or 0
         said, blot = blots.said(pk), blots.of(pk)
-        _save(
-            erasing,
-            line,
-            text=blot(line.text),
-            subject=_subject(line.subject, said, blot),
-            in_reply_to="" if line.in_reply_to in said.external_ids else line.in_reply_to,
-        )
+        before = (line.text, line.subject, line.in_reply_to)
+        line.text, line.subject = blot(line.text), _subject(line.subject, said, blot)[:MAX_SUBJECT]
+        line.in_reply_to = "" if line.in_reply_to in said.external_ids else line.in_reply_to
+        if (line.text, line.subject, line.in_reply_to) != before:
+            changed.append(line)
+    Interaction.objects.bulk_update(changed, ["text", "subject", "in_reply_to"], batch_size=500)
+    erasing.count(Interaction, len(changed))
     for conversation in Conversation.objects.filter(pk__in=ids).exclude(subject=""):
         said, blot = blots.said(conversation.pk), blots.of(conversation.pk)
         _save(erasing, conversation, subject=_subject(conversation.subject, said, blot))

@@ -20,7 +20,7 @@ ERASED = "[erased]"
 MOST_NUMBERS = 50
 """Order numbers that are searched everywhere; of a customer with more, they are searched nearby only."""
 LEAST_DIGITS, LEAST_LETTERS, LEAST_SPACELESS = 6, 4, 3
-LEAST_WORDS, LEAST_LENGTH = 6, 24
+LEAST_WORDS, LEAST_LENGTH = 8, 32
 """A run of so many words and letters in another text of the same conversation is a quotation."""
 LEAST_QUOTED = 3
 """A part of a line that is marked as quoted has so many words; a whole line may have fewer."""
