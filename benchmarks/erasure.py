@@ -30,7 +30,7 @@ PAGE = 500
 WORDS = (
     "kettle lid steam filter water scale handle price order parcel morning evening shop street window answer "
     "question colour noise base cable plug minute degree cup spout rim glass steel cork box label letter "
-    "reply friend kitchen table shelf summer winter repair spare screw seal hose timer switch light button manual"
+    "reply friend kitchen table shelf summer winter repair spare screw seal hose timer switch light button"
 ).split()
 BOUND_SECONDS = 60.0
 """For a customer with a tenth of all interactions, in a database of the full size."""
