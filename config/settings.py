@@ -381,6 +381,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("FROM_EMAIL", default=f"Rapport <rapport
 
 TASK_TIME_LIMIT = 120
 LONG_TASK_TIME_LIMIT = 900
+LONGEST_TASK_TIME_LIMIT = 3600
 # So long after the last sign of life the process that runs a job counts as dead, and another takes it up.
 JOB_LEASE_SECONDS = whole_number("RAPPORT_JOB_LEASE_SECONDS", default=90, least=3)
 CELERY_BROKER_URL = REDIS_URL
@@ -398,7 +399,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 2 * max(TASK_TIME_LIMIT, LONG_TASK_TIME_LIMIT),
+    "visibility_timeout": 2 * LONGEST_TASK_TIME_LIMIT,
     "socket_connect_timeout": 1,
     "socket_timeout": 1,
     "max_retries": 0,

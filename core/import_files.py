@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.files import JSONL, BadFile, Row, Shape, look_at, read
-from core.imports import REJECTED
+from core.imports import BAD, CONFLICTING
 from core.models import ImportedRow, ImportRun, ImportState, Job
 from core.tables import harmless
 
@@ -59,10 +59,12 @@ def drop_file(run: ImportRun) -> None:
 
 
 def write_rejected(run: ImportRun) -> str:
-    """The rows that were not stored, as they were, with number and reason; '' where there is none."""
-    reasons = dict(
-        ImportedRow.objects.filter(run=run, outcome__in=REJECTED).values_list("number", "reason").iterator()
-    )
+    """The rows that were not stored, as they were, with number and reason; '' where there is none.
+
+    Rows of erased people are not among them: nothing of them is kept.
+    """
+    left_out = ImportedRow.objects.filter(run=run, outcome__in=(CONFLICTING, BAD))
+    reasons = dict(left_out.values_list("number", "reason").iterator())
     if not reasons:
         return ""
     shape = Shape.of_json(run.shape)

@@ -24,6 +24,7 @@ from core.import_keys import SeenKeys, forget_keys
 from core.imports import (
     BAD,
     CHANGED,
+    ERASED,
     NEW,
     REJECTED,
     Importer,
@@ -259,7 +260,7 @@ def _note(run: ImportRun, taken: Sequence[Taken], rows: int, *, write: bool) -> 
 def _sample(one: Taken) -> dict[str, Any]:
     return {
         "number": one.number,
-        "title": one.title[:200],
+        "title": "" if one.outcome == ERASED else one.title[:200],
         "reason": one.reason[:500],
         "object": one.object_id,
         "changes": one.changes[:12],

@@ -33,6 +33,7 @@ BEAT_SECONDS = 1.0
 MAX_DEATHS = 3
 Runner = Callable[["Progress"], dict[str, Any] | None]
 _runners: dict[str, Runner] = {}
+_routes: dict[str, dict[str, Any]] = {}
 
 
 class JobIsOpen(Exception):
@@ -51,9 +52,19 @@ class LeaseLost(Exception):
     """Another process took the job over; this one stops at once."""
 
 
-def register_runner(kind: str, runner: Runner) -> None:
-    """`runner(progress)` does the work of jobs of this kind and returns their result."""
+def register_runner(
+    kind: str,
+    runner: Runner,
+    *,
+    queue: str = "default",
+    time_limit: int = settings.LONG_TASK_TIME_LIMIT,
+) -> None:
+    """`runner(progress)` does the work of jobs of this kind and returns their result.
+
+    `queue` says which workers take them, `time_limit` after how many seconds a worker's child is ended.
+    """
     _runners[kind] = runner
+    _routes[kind] = {"queue": queue, "time_limit": time_limit}
 
 
 def start_job(
@@ -78,15 +89,15 @@ def start_job(
             raise
         raise JobIsOpen(found) from error
     if enqueue:
-        transaction.on_commit(lambda: _enqueue(job.pk), robust=True)
+        transaction.on_commit(lambda: _enqueue(job.pk, job.kind), robust=True)
     return job
 
 
-def _enqueue(job_id: UUID) -> None:
-    """Hand the job to a worker; with the broker away the sweep finds it within ten seconds."""
+def _enqueue(job_id: UUID, kind: str) -> None:
+    """Hand the job to a worker of its kind; with the broker away the sweep finds it within ten seconds."""
     from core.tasks import run_job_task
 
-    run_job_task.delay(str(job_id))
+    run_job_task.apply_async((str(job_id),), **_routes.get(kind, {}))
 
 
 def _owner_name() -> str:
@@ -237,7 +248,7 @@ def sweep() -> int:
         Q(state=JobState.QUEUED, created_at__lt=before)
         | Q(state=JobState.RUNNING, lease_until__lt=timezone.now())
     ).order_by("created_at")[:20]
-    found = list(stale.values_list("pk", flat=True))
-    for job_id in found:
-        _enqueue(job_id)
+    found = list(stale.values_list("pk", "kind"))
+    for job_id, kind in found:
+        _enqueue(job_id, kind)
     return len(found)

@@ -1,6 +1,7 @@
 """Customers: who they are."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -19,7 +20,9 @@ class CrmConfig(AppConfig):
 
         holdings.register()
         about_you.register()
-        register_runner(linkage.KIND, linkage.run_search)
+        register_runner(
+            linkage.KIND, linkage.run_search, queue="nightly", time_limit=settings.LONGEST_TASK_TIME_LIMIT
+        )
         journey_steps.register()
         imports.register_importer()
         timeline.register()

@@ -21,6 +21,7 @@ from accounts.permissions import Requires
 from core.api.endpoints import PAGING, Endpoint
 from core.api.fields import Input, Text, WhenField, checked
 from core.api.refusals import Conflict
+from core.api.schema import example
 from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
 from crm.api import MERGED, moved
@@ -45,6 +46,9 @@ class ConsentOut(serializers.ModelSerializer[Consent]):
         fields = ("id", "customer", "identity", "purpose", "given", "whole_person", "source", "proof", "at")
 
 
+@example(
+    "A yes", {"identity": 12, "purpose": "marketing", "given": True, "proof": "Ticked “News” at the checkout"}
+)
 class ConsentInput(Input):
     """A word of a customer. `whole_person` is for refusals: no on every identity."""
 
@@ -74,6 +78,7 @@ class StatesOut(serializers.Serializer[Any]):
     states = StateOut(many=True)
 
 
+@example("A question", {"identity": 12, "purpose": "marketing"})
 class AskInput(Input):
     """A question by mail; without a mailbox, the usual one asks."""
 
@@ -92,6 +97,7 @@ class RequestOut(serializers.ModelSerializer[ConsentRequest]):
         fields = ("id", "customer", "identity", "purpose", "source", "asked_at", "confirmed_at")
 
 
+@example("A link", {"identity": 12})
 class LinkInput(Input):
     """For which identity of the customer the link is."""
 

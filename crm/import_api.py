@@ -23,6 +23,7 @@ from accounts.services import record_audit
 from core.api.endpoints import Endpoint
 from core.api.fields import Input, Text, checked
 from core.api.refusals import Conflict
+from core.api.schema import example
 from core.demo import refuse_while_demo
 from core.files import BadFile
 from core.import_runs import CannotDo, pause, start_check, start_run, start_undo
@@ -70,6 +71,14 @@ class ImportOut(serializers.ModelSerializer[ImportRun]):
         return list(run.shape.get("columns", ()))
 
 
+@example(
+    "Two customers",
+    {
+        "name": "customers.csv",
+        "content": "name,email\nEva Lind,eva@example.org\nAmy Tran,amy@example.org",
+        "source": "shop",
+    },
+)
 class ImportIn(Input):
     """A file."""
 
@@ -90,6 +99,7 @@ class ImportIn(Input):
     )
 
 
+@example("Columns", {"mapping": {"name": "name", "e-mail": "email"}})
 class ImportChanges(Input):
     """What the columns hold."""
 

@@ -20,6 +20,7 @@ from accounts.permissions import Requires
 from core.api.endpoints import Endpoint
 from core.api.fields import Input, checked
 from core.api.refusals import Conflict
+from core.api.schema import example
 from core.demo import refuse_while_demo
 from core.filters import IdFilter
 from core.paging import Sort, asc, desc
@@ -81,6 +82,7 @@ class MergeIn(Input):
     )
 
 
+@example("To customer 7", {"customer": 7})
 class MoveIn(Input):
     """To whom an identity goes."""
 

@@ -9,6 +9,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.models import User
 from core.api.fields import Input, Text
+from core.api.schema import example
 from crm.models import Affiliation, Customer, CustomerNote, CustomField, FieldType, Tag, Task
 
 # Out
@@ -59,6 +60,7 @@ class FieldOut(serializers.ModelSerializer[CustomField]):
 # In
 
 
+@example("A note", {"text": "Prefers to be called after six."})
 class CustomerNoteIn(Input):
     """A note."""
 
@@ -77,6 +79,7 @@ def customer_field(**options: Any) -> serializers.PrimaryKeyRelatedField[Custome
     return serializers.PrimaryKeyRelatedField(queryset=Customer.objects.roots(), **options)
 
 
+@example("Done", {"done": True})
 class TaskChanges(Input):
     """Fields of a task; those left out stay as they are."""
 
@@ -86,6 +89,7 @@ class TaskChanges(Input):
     done = serializers.BooleanField(required=False, help_text="true ticks it off, false opens it again")
 
 
+@example("A task", {"customer": 7, "title": "Call back", "due_on": "2026-12-01"})
 class TaskIn(Input):
     """A new task for a customer."""
 
@@ -95,6 +99,7 @@ class TaskIn(Input):
     assignee = staff_field()
 
 
+@example("A role", {"person": 7, "organization": 31, "role": "Purchasing"})
 class AffiliationIn(Input):
     """A person who belongs to an organization; pushed again, it changes the role."""
 
@@ -103,6 +108,7 @@ class AffiliationIn(Input):
     role = Text(required=False, allow_blank=True, max_length=120)
 
 
+@example("A tag", {"name": "care club"})
 class TagIn(Input):
     """A tag by its name; made where it is new."""
 
@@ -114,6 +120,7 @@ def choices_field() -> serializers.ListField:
     return serializers.ListField(child=Text(max_length=80), required=False, max_length=200)
 
 
+@example("Another label", {"label": "Customer plan", "choices": ["Basic", "Plus", "Pro"]})
 class FieldChanges(Input):
     """What may change of a field; its key never does, its type only while no customer has a value."""
 
@@ -125,6 +132,7 @@ class FieldChanges(Input):
     is_archived = serializers.BooleanField(required=False)
 
 
+@example("A choice", {"key": "plan", "label": "Plan", "type": "choice", "choices": ["Basic", "Plus"]})
 class FieldIn(Input):
     """A new field."""
 

@@ -33,6 +33,6 @@ class PersonasConfig(AppConfig):
         duplicates.register()
         stages.register()
         search.register()
-        register_runner(nightly.KIND, nightly.run_rebuild)
+        register_runner(nightly.KIND, nightly.run_rebuild, queue="nightly")
         register_runner("segment.build", segments.run_build)
         register_runner(proposals.KIND, proposals.run_fit)

@@ -12,7 +12,6 @@ from datetime import date, datetime, time
 from typing import Any
 
 import structlog
-from celery import current_app
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -120,18 +119,11 @@ def start_rebuild(
             input={"full": full, "refit": refit, "take": take},
             by=by,
             exclusive=KIND,
-            enqueue=False,
+            enqueue=enqueue,
         )
         day = Workspace.current().today()
         Rebuild.objects.create(day=day, job=job, is_full=full, by_hand=by_hand)
-        if enqueue:
-            transaction.on_commit(lambda: _enqueue(job), robust=True)
     return job
-
-
-def _enqueue(job: Job) -> None:
-    """Hand the job to a nightly worker; with the broker away the sweep of jobs finds it."""
-    current_app.send_task("personas.tasks.run_rebuild_task", [str(job.pk)], queue="nightly")
 
 
 def is_due(now: datetime | None = None) -> bool:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema_serializer,
+)
 from rest_framework.serializers import Serializer
 
 from core.api.errors import ErrorsOut
@@ -43,6 +49,11 @@ EXAMPLES = {
     ),
     "429": ("client_error", "throttled", "Request was throttled. Expected available in 12 seconds.", None),
 }
+
+
+def example(name: str, value: dict[str, Any]) -> Callable[[type[Input]], type[Input]]:
+    """Show what a body looks like: `@example("A task", {"title": "Call back"})` on its serializer."""
+    return extend_schema_serializer(examples=[OpenApiExample(name, value, request_only=True)])
 
 
 class Schema(AutoSchema):

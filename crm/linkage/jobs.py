@@ -16,9 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
-from celery import current_app
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -40,16 +39,7 @@ def start_search(*, everybody: bool = False, by: User | None = None, enqueue: bo
     if by is not None:
         check(by, "customer.merge")
     title = _("Search for duplicates")
-    with transaction.atomic():
-        job = start_job(KIND, title, input={"everybody": everybody}, by=by, exclusive=KIND, enqueue=False)
-        if enqueue:
-            transaction.on_commit(lambda: _enqueue(job), robust=True)
-    return job
-
-
-def _enqueue(job: Job) -> None:
-    """Hand the job to a nightly worker; with the broker away the sweep of jobs finds it."""
-    current_app.send_task("crm.tasks.run_linkage_task", [str(job.pk)], queue="nightly")
+    return start_job(KIND, title, input={"everybody": everybody}, by=by, exclusive=KIND, enqueue=enqueue)
 
 
 def run_search(progress: Progress) -> dict[str, Any]:

@@ -123,9 +123,15 @@ def _addresses(name: str) -> tuple[Level, ...]:
         Level("same", f"list_has_any({mails}_l, {mails}_r)", 0.12, 1e-7),
         Level("key", f"list_has_any({keys}_l, {keys}_r)", 0.25, 5e-6),
         Level("alike", f"slipped({keys}_l, {keys}_r)", 0.08, 5e-6),
-        Level("dated", f"list_has_any({dated}_l, {dated}_r)", 0.16, 0.16 / 2**5, fixed=True),
-        Level("plain", f"list_has_any({plain}_l, {plain}_r)", 0.16, 0.16 / 2, fixed=True),
+        Level("dated", _met(dated, keys), 0.16, 0.16 / 2**5, fixed=True),
+        Level("plain", _met(plain, keys), 0.16, 0.16 / 2, fixed=True),
     )
+
+
+def _met(made: str, keys: str) -> str:
+    """The same part on both sides, which repeats the name of one at least: the other's may be misspelt."""
+    pairs = ((made, made), (made, keys), (keys, made))
+    return " OR ".join(f"list_has_any({left}_l, {right}_r)" for left, right in pairs)
 
 
 def _phones(name: str) -> tuple[Level, ...]:

@@ -5,17 +5,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0006_identity_link_version'),
+        ("crm", "0006_identity_link_version"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='LinkageMark',
+            name="LinkageMark",
             fields=[
-                ('customer', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='crm.customer')),
-                ('digest', models.BigIntegerField()),
+                (
+                    "customer",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="crm.customer",
+                    ),
+                ),
+                ("digest", models.BigIntegerField()),
             ],
         ),
     ]

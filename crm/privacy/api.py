@@ -22,6 +22,7 @@ from accounts.serializers import JobOut
 from core.api.endpoints import Endpoint
 from core.api.fields import Input, Text, checked
 from core.api.refusals import Conflict
+from core.api.schema import example
 from core.demo import refuse_while_demo
 from core.jobs import JobIsOpen
 from core.models import Job, JobState
@@ -37,6 +38,7 @@ CUSTOMER_ID = OpenApiParameter("id", OpenApiTypes.INT, OpenApiParameter.PATH)
 JOB_ID = OpenApiParameter("job", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
+@example("An erasure", {"confirm": 7, "reason": "request"})
 class EraseInput(Input):
     """The customer's number once more, so that no wrong address erases anybody."""
 
@@ -61,6 +63,7 @@ class RuleInput(Input):
     is_on = serializers.BooleanField()
 
 
+@example("Keep visits for half a year", {"rules": [{"kind": "visits", "days": 180, "is_on": True}]})
 class RulesInput(Input):
     """Rules by kind; kinds left out stay as they are."""
 

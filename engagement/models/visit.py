@@ -20,7 +20,7 @@ class Intent(models.TextChoices):
 class VisitContent(models.Model):
     """One page view or app event: where it was, and what the site told about it.
 
-    What it is called stands in the interaction's subject. Addresses are kept without fragment and without query,
+    What it is called stands in the interaction's subject. Addresses are kept without fragment and query,
     campaign marks (utm_…) apart: tokens and addresses of people travel there.
     """
 

@@ -43,6 +43,6 @@ document.addEventListener("htmx:afterSettle", (event) => {
     go(back);
   } else if (event.target.matches?.("[data-answered]")) {
     go(following ?? event.target);
+    following = null;
   }
-  following = null;
 });

@@ -34,7 +34,7 @@ EVA = "7,Eva Lind,Eva@Example.org,+46 70 123 45 67,Lund,Acme,VIP; loyal,yes"
 def _workspace(monkeypatch: pytest.MonkeyPatch) -> None:
     Workspace.current()
     Workspace.objects.update(country="SE")
-    monkeypatch.setattr("core.tasks.run_job_task.delay", lambda pk: None)
+    monkeypatch.setattr("core.tasks.run_job_task.apply_async", lambda *given, **options: None)
 
 
 def snapshot() -> dict[str, list[tuple[Any, ...]]]:

@@ -28,7 +28,7 @@ MAY = {"ada", "max", "mia"}
 
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.tasks.run_job_task.delay", lambda pk: None)
+    monkeypatch.setattr("core.tasks.run_job_task.apply_async", lambda *given, **options: None)
     Workspace.current()
 
 

@@ -38,7 +38,7 @@ ABOUT_ONE = {"crm:customer", "crm:customer-timeline", "crm:customer-edit"}
 
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.tasks.run_job_task.delay", lambda pk: None)
+    monkeypatch.setattr("core.tasks.run_job_task.apply_async", lambda *given, **options: None)
 
 
 @pytest.fixture

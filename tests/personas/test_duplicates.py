@@ -19,9 +19,7 @@ pytestmark = pytest.mark.django_db
 def sent(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> list[Any]:
     """What was handed to workers."""
     tasks: list[Any] = []
-    monkeypatch.setattr(
-        "celery.app.base.Celery.send_task", lambda app, *told, **how: tasks.append((told, how))
-    )
+    monkeypatch.setattr("core.tasks.run_job_task.apply_async", lambda *told, **how: tasks.append((told, how)))
     return tasks
 
 
@@ -39,7 +37,7 @@ def test_the_night_searches_once(sent: list[Any], django_capture_on_commit_callb
     assert search_duplicates(run(by_hand=False)) == {"started": 0}
     job = Job.objects.get(kind=KIND)
     assert job.input == {"everybody": False}
-    assert sent == [(("crm.tasks.run_linkage_task", [str(job.pk)]), {"queue": "nightly"})]
+    assert sent == [(((str(job.pk),),), {"queue": "nightly", "time_limit": 3600})]
 
 
 def test_a_rebuild_by_hand_does_not_search() -> None:

@@ -27,7 +27,7 @@ FRENCH = json.dumps(RULE)
 
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.tasks.run_job_task.delay", lambda pk: None)
+    monkeypatch.setattr("core.tasks.run_job_task.apply_async", lambda *given, **options: None)
 
 
 @pytest.fixture
