@@ -17,7 +17,6 @@ from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Reverse
 
 from core.finding import (
-    FEW,
     LONGEST,
     MOST_PARTS,
     MOST_WORDS,
@@ -39,6 +38,8 @@ from crm.models import Customer, Identity, Order
 from crm.querysets import PIECE, SHOWN
 from crm.trees import roots_of
 
+FEW = 350
+"""So many names, and as many handles, are taken as ids; each costs a page of its table."""
 MANY = 5_000
 """So many hits are taken as ids where a list is sorted by something that has no pieces."""
 FEW_EXACT = 50
