@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Team
-from core import finding, search
+from core import search
 from core.paging import Sort, asc, desc, paginate
 from core.templatetags.rapport import marked
 from core.words import Words
@@ -397,7 +397,6 @@ def test_lists_of_the_api_search_alike(world: Customer, ada: Any) -> None:
     rows = caller.get("interactions/", q='"blue parcel"').json()["results"]
     assert [row["external_id"] for row in rows] == ["a"]
     assert len(caller.get("conversations/", q="bicycle").json()["results"]) == 1
-    assert finding.FEW == 500
 
 
 def test_pages_take_a_pinned_number_of_statements(talk: Any, ada: Any, signed_in: SignIn) -> None:
