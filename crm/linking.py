@@ -20,7 +20,7 @@ from accounts.services import record_audit
 from core.events import emit
 from core.models import Workspace
 from core.text import clean_text
-from crm.identities import EMAIL, MAX_LENGTH, PHONE, BadIdentity, IdentityKey, normalize
+from crm.identities import EMAIL, MAX_LENGTH, PHONE, IdentityKey, normalize
 from crm.matching import ID
 from crm.merging import merge_several
 from crm.models import Customer, CustomerTouch, Identity, MergeRecord, MergeWhy, Suspect, SuspectState
@@ -178,14 +178,6 @@ def _link(wanted: dict[IdentityKey, Confirmed], proof: str, source: str, why: st
         raise Changed
     customer.refresh_from_db()
     return linked
-
-
-def link_token(claims: Claims, *, source: str) -> Linked:
-    """Link what a token says. Raises BadToken where it names an address or number that cannot be one."""
-    try:
-        return link_confirmed(claims.identities(), proof=claims.proof, source=source)
-    except BadIdentity as error:
-        raise BadToken(f"The token cannot be used: {error}") from error
 
 
 def _hold_all(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
-
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -173,8 +170,3 @@ def affiliation_end(request: HttpRequest, pk: int, other_pk: int) -> HttpRespons
     person, organization = (customer, other) if is_person else (other, customer)
     part(person=person, organization=organization, by=staff(request))
     return page_at(pk, "people")
-
-
-def with_query(name: str, **query: Any) -> str:
-    """The address of a page with a query string."""
-    return f"{reverse(name)}?{urlencode(query)}"

@@ -80,7 +80,3 @@ def register() -> None:
             lambda user: can(user, "segment.edit"),
         )
     )
-
-
-def _may_edit(user: Any) -> bool:
-    return can(user, "segment.edit")

@@ -37,7 +37,6 @@ from personas.traits import CATALOGUE
 
 SEGMENT_SORTS = {"name": Sort(asc("name")), "-size": Sort(desc("size")), "-id": Sort(desc("pk"))}
 MEMBER_SORTS = {"-since": Sort(desc("since"))}
-CHANGE_SORTS = {"-at": Sort(desc("at"))}
 FIT_SORTS = {"-fit": Sort(desc("confidence"), desc("customer_id"))}
 SPARK = (72, 22)
 EVERYBODY = {"all": []}  # type: ignore[var-annotated]

@@ -22,7 +22,7 @@ IMPORTS = ("import_customers", "import_organizations")
 
 def search(erasing: Erasing) -> None:
     """Their exports go; uploads that wait and lists of rejected rows may hold anybody, so all of them go."""
-    forget_customers(erasing.subject.customers, kinds=("import_customers", "import_organizations"))
+    forget_customers(erasing.subject.customers, kinds=IMPORTS)
     for job in Job.objects.filter(kind=EXPORT_KIND, input__customer__in=list(erasing.subject.customers)):
         name = job.result.get("file", "")
         if name:

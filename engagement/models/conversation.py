@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from engagement.models.account import ChannelAccount
@@ -228,6 +228,3 @@ class ConversationTag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tag_id} on {self.conversation_id}"
-
-
-NEXT_CLOCK = [F("due_at").asc(nulls_last=True), F("id").asc()]
