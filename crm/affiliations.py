@@ -16,7 +16,8 @@ from accounts.services import record_audit
 from core.events import emit
 from core.text import clean_text
 from crm.models import Affiliation, Customer, CustomerKind, CustomerTouch
-from crm.services import locked, speaker
+from crm.services import speaker
+from crm.trees import hold_unmerged
 
 MOST_PEOPLE = 500
 """So many people of an organization are read at once, for its list and its timeline."""
@@ -74,7 +75,7 @@ def affiliate(
     """
     check(by, "customer.edit")
     low, high = sorted([person, organization], key=lambda one: one.pk)
-    both = {one.pk: one for one in (locked(low), locked(high))}
+    both = {one.pk: one for one in (hold_unmerged(low), hold_unmerged(high))}
     person, organization = both[person.pk], both[organization.pk]
     _check_kinds(person, organization)
     role = clean_text(role, limit=120).strip()

@@ -25,6 +25,7 @@ from core.events import Happening, emit_many
 from core.sql import statement
 from crm import facts
 from crm.models import Customer, CustomerTouch, Stage, StageChange
+from crm.trees import hold_unmerged
 
 SOURCE = "journey"
 """Whose word a computed stage is in `Customer.origins`."""
@@ -128,7 +129,7 @@ def set_stage(*, customer: Customer, stage: str, by: User) -> Customer:
     if stage not in Stage.values:
         words = _("“%(stage)s” is no stage of the journey.") % {"stage": stage}
         raise ValidationError({"stage": ValidationError(words, code="invalid_choice")})
-    customer = _locked(customer)
+    customer = hold_unmerged(customer)
     before, was_by_hand = customer.stage, is_by_hand(customer)
     if before == stage and was_by_hand:
         return customer
@@ -144,7 +145,7 @@ def set_stage(*, customer: Customer, stage: str, by: User) -> Customer:
 def release_stage(*, customer: Customer, by: User) -> Customer:
     """Let the stage follow what happens again; what happened meanwhile counts at once."""
     check(by, "customer.edit")
-    customer = _locked(customer)
+    customer = hold_unmerged(customer)
     if not is_by_hand(customer):
         return customer
     before = customer.stage
@@ -176,12 +177,3 @@ def _note(customer: Customer, *, before: str, why: str, by: User) -> None:
     record_audit(by=by, verb=f"customer.stage_{why}", target=customer, name="", detail=detail)
     if before != customer.stage:
         emit_many(_happenings([Moved(customer.pk, before, customer.stage)]))
-
-
-def _locked(customer: Customer) -> Customer:
-    """The record under the lock that a merge takes too."""
-    found = Customer.objects.select_for_update().get(pk=customer.pk)
-    if found.merged_into_id is not None:
-        words = _("This customer was merged into %(pk)s.") % {"pk": found.merged_into_id}
-        raise ValidationError(words, code="merged")
-    return found

@@ -21,7 +21,7 @@ from core.events import emit
 from core.text import clean_text
 from core.timeline import Before, Entry, Filter
 from crm.models import Customer, CustomerNote
-from crm.services import locked
+from crm.trees import hold_unmerged
 
 SOURCE, KIND = "customer_note", "note"
 TEMPLATE = "crm/_timeline_note.html"
@@ -32,7 +32,7 @@ MAX_TEXT = 20_000
 def write_note(*, customer: Customer, text: str, by: User) -> CustomerNote:
     """Keep a note. Raises ValidationError for an empty one, or a customer merged away."""
     check(by, "note.write")
-    customer = locked(customer)
+    customer = hold_unmerged(customer)
     note = CustomerNote.objects.create(
         text=_cleaned(text), author=by, customer=customer, home_customer=customer
     )

@@ -22,6 +22,7 @@ from crm.custom_fields import clean_values
 from crm.facts import CUSTOM, FIELDS, PEOPLE, STAFF, Taken, origin, take
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
 from crm.models import Customer, CustomerTouch, Identity
+from crm.trees import hold_unmerged
 
 DECIDED = ("kind", "owner", "profiling_refused", "referred_by")
 """What is decided about a customer rather than known of them: the last word counts, whoever spoke."""
@@ -90,7 +91,7 @@ def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User) 
     Raises ValidationError for a bad value, or a customer merged away.
     """
     check(by, "customer.edit")
-    customer = locked(customer)
+    customer = hold_unmerged(customer)
     stage, referrer = customer.stage, customer.referred_by_id
     taken = _write(customer, values, by=by)
     if taken.changed:
@@ -154,7 +155,7 @@ def attach_identity(
 ) -> tuple[Identity, bool]:
     """Attach a new identity; (identity, whether it is new). Raises IdentityTaken where another has it."""
     check(by, "customer.edit")
-    customer = locked(customer)
+    customer = hold_unmerged(customer)
     identity, made = _attach(customer, handle, source)
     if made:
         CustomerTouch.objects.create(customer=customer)
@@ -163,14 +164,6 @@ def attach_identity(
         )
         emit("identity.attached", channels=["staff"], identity=identity.pk, customer=customer.pk)
     return identity, made
-
-
-def locked(customer: Customer) -> Customer:
-    """The customer under the lock that a merge takes too."""
-    found = Customer.objects.select_for_update().get(pk=customer.pk)
-    if found.merged_into_id is not None:
-        raise ValidationError(f"This customer was merged into {found.merged_into_id}.", code="merged")
-    return found
 
 
 def _attach(customer: Customer, handle: Handle, source: str) -> tuple[Identity, bool]:

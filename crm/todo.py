@@ -21,7 +21,7 @@ from core.models import Workspace
 from core.notices import Notice
 from core.text import clean_text
 from crm.models import Customer, Task
-from crm.services import locked
+from crm.trees import hold_unmerged
 
 EDITABLE = frozenset({"title", "due_on", "assignee"})
 CAP = 99
@@ -66,7 +66,7 @@ def add_task(
 ) -> Task:
     """Add a task. Raises ValidationError for an empty title, or a customer merged away."""
     check(by, "customer.edit")
-    customer = locked(customer)
+    customer = hold_unmerged(customer)
     task = Task(
         title=_cleaned(title), due_on=due_on, assignee=assignee, created_by=by,
         customer=customer, home_customer=customer,

@@ -11,8 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from core import privacy, sql
 from core.privacy import Holding
@@ -113,6 +115,18 @@ def hold_root(customer_id: int) -> Customer:
         return found
 
     return until_steady(take)
+
+
+def hold_unmerged(customer: Customer) -> Customer:
+    """The record under the lock that a merge takes too, for whoever means this very record.
+
+    Raises ValidationError where it was merged away.
+    """
+    found: Customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    if found.merged_into_id is not None:
+        words = _("This customer was merged into %(pk)s.") % {"pk": found.merged_into_id}
+        raise ValidationError(words, code="merged")
+    return found
 
 
 def repoint(tree: Sequence[int], to: int) -> list[int]:

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\+?[(\d][\d\s()./-]{5,22}")
 _DOMAIN = re.compile(r"(https?://)?[\w-]+(\.[\w-]+)+/?.*")
 _WORDS = """
 id: id|user id|contact id|customer id|customer no|customer nr|customer number|external id|record id|uuid
-id: kundennummer|kunden nr|numéro client
+id: kundennummer|kunden nr|kundennr|kd nr|kdnr|numéro client
 email: e mail|email|email address|mail|e mail address|work email|primary email|courriel
 phone: phone|phone number|telephone|mobile|mobile phone|mobile phone number|mobile number|cell|work phone
 phone: tel|telefon|handy|téléphone
