@@ -1,6 +1,6 @@
 """Merges in the middle of ingests, of other merges and of a rebuild, with real connections.
 
-RAPPORT_INTERLEAVINGS says how many ingests are interrupted (the brief asks for 200; a plain run takes fewer).
+RAPPORT_INTERLEAVINGS says how many ingests are interrupted; a plain run takes fewer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Random sequences of arrivals, attaches, detaches, merges and undos, against an oracle in plain Python.
 
-RAPPORT_SEQUENCES says how many are drawn (the brief asks for 1,000; a plain run takes fewer).
+RAPPORT_SEQUENCES says how many are drawn; a plain run takes fewer.
 """
 
 from __future__ import annotations
