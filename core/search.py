@@ -128,7 +128,7 @@ def _ask(finder: Finder, text: str, user: Any, limit: int, until: float) -> Grou
 
 def _bound(seconds: float) -> None:
     with connection.cursor() as cursor:
-        # Helpers of a parallel scan read on while the first few hits are taken.
+        # Workers of a parallel scan read on while the first few hits are taken.
         cursor.execute(
             "SELECT set_config('statement_timeout', %s, true),"
             " set_config('max_parallel_workers_per_gather', '0', true)",
