@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils.functional import Promise
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import sql
 from crm.identities import EMAIL, PHONE
+from crm.models import Customer
 
 PURPOSES = ("ads", "marketing")
 """Purposes that an audience can be made for."""
@@ -119,11 +121,16 @@ def people(group: Group, purpose: str) -> Iterator[Person]:
 
 def _statement(group: Group, what: str) -> str:
     """The statement over a group's members, whose query the driver quotes the values of."""
-    members, values = group.members.order_by().query.sql_with_params()
+    try:
+        members, values = group.members.order_by().query.sql_with_params()
+    except EmptyResultSet:
+        # A search that finds nobody has no statement.
+        members, values = Customer.objects.filter(pk=0).values_list("pk").query.sql_with_params()
     with connection.cursor() as cursor:
         inner = cursor.mogrify(members, values).decode().replace("%", "%%")
-    text = sql.statement("crm", "audience")
-    return text.replace("(/*members*/)", f"({inner})").replace("/*what*/", what)
+    # Last of all the members: what somebody searched for stands in them, and may look like a place of ours.
+    text = sql.statement("crm", "audience").replace("/*what*/", what)
+    return text.replace("(/*members*/)", f"({inner})")
 
 
 def _parameters(purpose: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -235,6 +236,15 @@ def test_getting_the_page_takes_nothing_along(eva: Customer, mia, signed_in) -> 
     answer = signed_in(mia).get(reverse("crm:audience-list"), {"shape": "plain"})
     assert "eva@example.org" not in answer.content.decode()
     assert not AuditEntry.objects.filter(verb="audience.exported").exists()
+
+
+@pytest.mark.parametrize("query", [{"q": "nobody of this name"}, {"tag": "/*what*/"}, {"tag": "50 %s"}])
+def test_an_audience_of_a_list_with_nobody_in_it_is_empty(
+    query: dict[str, str], eva: Customer, mia, signed_in
+) -> None:
+    browser, url = signed_in(mia), f"{reverse('crm:audience-list')}?{urlencode(query)}"
+    assert browser.get(url).status_code == 200
+    assert rows_of(browser.post(url, {"purpose": "ads", "shape": "plain"})) == []
 
 
 def test_the_demo_has_no_audience(eva: Customer, mia, signed_in) -> None:
