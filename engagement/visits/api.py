@@ -111,8 +111,10 @@ class TrackEndpoint(Endpoint):
             return _answer([], refused="no_consent" if consent is None else "do_not_track")
         if is_bot(request.headers.get("User-Agent", "")):
             return _answer([], refused="bot")
+        if not tracking.address_may_track(client_ip()):
+            raise Throttled(wait=WINDOW)
         visitor = _visitor(site, values)
-        if not tracking.may_track(visitor, client_ip()):
+        if not tracking.may_track(visitor):
             raise Throttled(wait=WINDOW)
         if not consent["given"]:
             return _answer([], deleted=tracking.forget(visitor, place=origin))

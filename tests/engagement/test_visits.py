@@ -262,6 +262,14 @@ def test_a_visitor_who_sends_too_often_waits(page: Page, monkeypatch: pytest.Mon
     assert [page.track(view(n)).status_code for n in range(3)] == [200, 200, 429]
 
 
+def test_an_address_that_asks_too_often_makes_no_more_visitors(
+    site: ChannelAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "CALLS_AN_ADDRESS", 2)
+    assert [Page(site).track().status_code for _ in range(4)] == [200, 200, 429, 429]
+    assert ChatVisitor.objects.count() == 2
+
+
 # Taken back
 
 

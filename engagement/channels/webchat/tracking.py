@@ -68,10 +68,13 @@ def product_pages(site: ChannelAccount) -> Sequence[str]:
     return site.settings.get("product_pages") or PRODUCT_PAGES
 
 
-def may_track(visitor: ChatVisitor, address: str | None) -> bool:
-    """Whether address and visitor are below their limits; with Redis away, yes."""
-    if not address_may("track", address, CALLS_AN_ADDRESS):
-        return False
+def address_may_track(address: str | None) -> bool:
+    """Whether this address is below its limit; asked first, since each new visitor is a row that stays."""
+    return address_may("track", address, CALLS_AN_ADDRESS)
+
+
+def may_track(visitor: ChatVisitor) -> bool:
+    """Whether this visitor is below their limit; with Redis away, yes."""
     key = f"chat:track:{visitor.pk}"
     cache.add(key, 0, timedelta(seconds=WINDOW).seconds)
     try:
