@@ -110,7 +110,10 @@ def _claims(read: dict[str, Any]) -> Claims:
         raise BadToken(f"The token's sub must have 1 to {MAX_LENGTH} characters.")
     if not texts["iss"] or len(texts["iss"]) > 120:
         raise BadToken("The token's iss must have 1 to 120 characters.")
-    expires = datetime.fromtimestamp(int(read["exp"]), UTC)
+    try:
+        expires = datetime.fromtimestamp(int(read["exp"]), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise BadToken("The token's exp must be in seconds since 1970, and not in milliseconds.") from error
     if expires > timezone.now() + LONGEST + LEEWAY:
         raise BadToken(f"The token is good for longer than {LONGEST.total_seconds() / 3600:.0f} hours.")
     return Claims(texts["iss"], texts["sub"], texts["email"], texts["phone"], texts["name"][:200], expires)
