@@ -67,8 +67,9 @@ def _saved(request: HttpRequest, token: str, link: Identity, what: str) -> HttpR
     place = limits.coarse(client_ip())
     if what == "choices":
         seen = request.POST.get("seen", "")
+        is_number = seen.isascii() and seen.isdecimal() and len(seen) < 20
         count = choices.save_choices(
-            link, set(request.POST.getlist("on")), seen=int(seen) if seen.isdigit() else -1, place=place
+            link, set(request.POST.getlist("on")), seen=int(seen) if is_number else -1, place=place
         )
         return _back(token, "saved" if count else "nothing")
     if what == "nothing-more":

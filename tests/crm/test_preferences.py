@@ -203,6 +203,12 @@ def test_a_picture_that_staff_switched_off_is_off_on_the_page_and_can_be_allowed
     assert not eva.profiling_refused and box in boxes(Client().get(link))[1]
 
 
+@pytest.mark.parametrize("seen", ["", "²", "-1", "9" * 5000])
+def test_a_mark_that_no_page_had_changes_nothing(link: str, seen: str) -> None:
+    assert Client().post(link + "choices/", {"seen": seen, "on": []}).status_code == 422
+    assert not Consent.objects.exists()
+
+
 def test_saving_what_stands_there_writes_nothing(link: str) -> None:
     seen, on = boxes(Client().get(link))
     answer = Client().post(link + "choices/", {"seen": seen, "on": sorted(on)})
