@@ -40,7 +40,6 @@ from crm.filters import (
 )
 from crm.journey_api import JourneyActions
 from crm.looks import note_look
-from crm.merging import root_of
 from crm.models import Customer, Identity, Order, Tag
 from crm.notes import write_note
 from crm.orders import OrderOutcome, store_orders
@@ -63,6 +62,7 @@ from crm.serializers import (
 )
 from crm.services import IdentityTaken, attach_identity, create_customer, update_customer
 from crm.tagging import add_tag, remove_tag, tag_called
+from crm.trees import root_of
 from crm.upserting import SeveralCustomers, find_by_own_id, upsert_customer
 
 BY_OWN_ID = r"by-id/(?P<source>[A-Za-z0-9][A-Za-z0-9_.-]{0,59})/(?P<external_id>[^/]{1,320})"

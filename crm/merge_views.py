@@ -18,8 +18,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.permissions import requires, staff
 from crm.attaching import Outcome, attach_existing, detach_identity, plan_detach, what_moves
 from crm.merge_preview import counted, preview
-from crm.merging import AT_ONCE, CannotMerge, merge_several, roots_of, undo_merge
+from crm.merging import AT_ONCE, CannotMerge, merge_several, undo_merge
 from crm.models import Customer, Identity, MergeRecord
+from crm.trees import roots_of
 
 FOUND = 8
 PICK = "pick."

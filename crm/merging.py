@@ -31,7 +31,6 @@ from crm.trees import (
     refer_again,
     repoint,
     repoint_rows,
-    root_of,
     roots_of,
     tree_of,
     until_steady,
@@ -43,8 +42,6 @@ __all__ = [
     "merge_customers",
     "merge_several",
     "move_identity",
-    "root_of",
-    "roots_of",
     "undo_merge",
 ]
 

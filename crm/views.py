@@ -21,10 +21,10 @@ from crm import panels
 from crm.affiliations import ids_about
 from crm.forms import IdentityForm
 from crm.looks import note_look
-from crm.merging import root_of
 from crm.models import Customer, Order, Tag
 from crm.services import Handle, IdentityTaken, attach_identity
 from crm.timeline import stream
+from crm.trees import root_of
 
 
 @require_GET

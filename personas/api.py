@@ -28,8 +28,8 @@ from core.filters import LARGEST_ID
 from core.jobs import JobIsOpen
 from core.models import Job
 from crm.api import MERGED, moved
-from crm.merging import root_of
 from crm.models import Customer
+from crm.trees import root_of
 from personas.filters import (
     PERSONA_MEMBER_SORTS,
     PERSONA_SORTS,

@@ -26,13 +26,13 @@ from core.api.schema import example
 from core.demo import refuse_while_demo
 from core.jobs import JobIsOpen
 from core.models import Job, JobState
-from crm.merging import root_of
 from crm.models import Customer
 from crm.privacy.erasing import start_erasure
 from crm.privacy.exporting import start_export
 from crm.privacy.retention import LONGEST_DAYS, BadRule, Rule, rules, set_rules
 from crm.privacy.stored_files import EXPORT_KIND
 from crm.privacy.views import archive_response
+from crm.trees import root_of
 
 CUSTOMER_ID = OpenApiParameter("id", OpenApiTypes.INT, OpenApiParameter.PATH)
 JOB_ID = OpenApiParameter("job", OpenApiTypes.UUID, OpenApiParameter.PATH)

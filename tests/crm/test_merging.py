@@ -9,10 +9,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core.jobs import run_job
-from crm.merging import CannotMerge, merge_customers, move_identity, root_of, undo_merge
+from crm.merging import CannotMerge, merge_customers, move_identity, undo_merge
 from crm.models import Customer, CustomerNote, CustomerTag, Identity, Order, Tag
 from crm.orders import store_orders
 from crm.strays import find_strays, mend_strays
+from crm.trees import root_of
 from engagement.ingest import ingest
 from engagement.models import Conversation, Interaction
 from personas.models import PersonaMembership, Traits
