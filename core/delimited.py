@@ -11,6 +11,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from core.files import CSV, MAX_LINE, BadFile, Row, Shape
 from core.header import LOOK, find_header, is_totals
 
@@ -27,10 +29,10 @@ def look_at(path: Path, *, header: int | None = None) -> Shape:
     except OSError as error:
         raise BadFile(f"{path.name}: {error.strerror or error}") from error
     separator = _separator(first)
-    rows = [(number, [cell.strip() for cell in cells]) for number, cells, _ in _cells(first, separator)]
+    rows = [(number, [cell.strip() for cell in cells]) for number, cells, _error in _cells(first, separator)]
     found = find_header(rows, row=header)
     if not found.names:
-        raise BadFile("The file holds no table.")
+        raise BadFile(_("The file holds no table."))
     return Shape(CSV, found.names, found.positions, found.row, encoding, separator)
 
 
@@ -49,7 +51,7 @@ def rows(path: Path, shape: Shape, *, exact: bool = False) -> Iterator[Row]:
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from error
     except UnicodeError as error:
-        raise BadFile(f"{path.name} breaks off in the middle of a letter: save it as UTF-8.") from error
+        raise BadFile(_("The file breaks off in the middle of a letter: save it as UTF-8.")) from error
 
 
 def _encoding(path: Path) -> str:
@@ -62,7 +64,7 @@ def _encoding(path: Path) -> str:
         if max(zeros) * 5 > len(start) and min(zeros) * 5 < max(zeros):
             return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
         if start.count(0) * 50 > len(start):
-            raise BadFile("This is no text and no spreadsheet: it is full of zero bytes.")
+            raise BadFile(_("This is no text and no spreadsheet: it is full of zero bytes."))
         source.seek(0)
         return _eight_bits(source)
 

@@ -12,16 +12,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
 MAX_LINE = 8 * 1024 * 1024
 SAMPLES = 200
 CSV, XLSX, JSONL = "csv", "xlsx", "jsonl"
 _FOREIGN = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): open it and save it as .xlsx or .csv"),
-    (b"%PDF", "a PDF, which holds no table: export the data as .csv or .xlsx"),
-    (b"\x1f\x8b", "compressed (gzip): unpack it first"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"SQLite format 3", "a database: export the table as .csv"),
+    (b"\xd0\xcf\x11\xe0", _lazy("This is an old Excel file (.xls): open it and save it as .xlsx or .csv.")),
+    (b"%PDF", _lazy("This is a PDF, which holds no table: export the data as .csv or .xlsx.")),
+    (b"\x1f\x8b", _lazy("This is compressed (gzip): unpack it first.")),
+    (b"\x89PNG", _lazy("This is a picture.")),
+    (b"\xff\xd8\xff", _lazy("This is a picture.")),
+    (b"SQLite format 3", _lazy("This is a database: export the table as .csv.")),
 )
 
 
@@ -72,18 +75,18 @@ def look_at(path: Path, *, sheet: str = "", header: int | None = None) -> Shape:
     except OSError as error:
         raise BadFile(f"{path.name}: {error.strerror or error}") from error
     if not start.strip():
-        raise BadFile("The file is empty.")
+        raise BadFile(_("The file is empty."))
     if start.startswith(b"PK\x03\x04"):
         from core import sheets
 
         return sheets.look_at(path, sheet=sheet, header=header)
     for magic, what in _FOREIGN:
         if start.startswith(magic):
-            raise BadFile(f"This is {what}.")
+            raise BadFile(str(what))
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _json_shape(path)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        raise BadFile("This is one JSON list. Write one object a line (JSON Lines), without the brackets.")
+        raise BadFile(_("This is one JSON list. Write one object a line (JSON Lines), without the brackets."))
     from core import delimited
 
     return delimited.look_at(path, header=header)
@@ -166,7 +169,7 @@ def value_at(values: dict[str, Any], column: str) -> Any:
     """The value of a column; "address.city" of a JSON object is the city within its address."""
     if column in values or "." not in column:
         return values.get(column)
-    outer, _, inner = column.partition(".")
+    outer, _dot, inner = column.partition(".")
     nested = values.get(outer)
     return nested.get(inner) if isinstance(nested, dict) else None
 
@@ -183,7 +186,7 @@ def _json_shape(path: Path) -> Shape:
             if isinstance(value, dict):
                 columns.update(dict.fromkeys(f"{name}.{inner}" for inner in list(value)[:50]))
     if not good:
-        raise BadFile("No line of the file is a JSON object. Write one object a line, in UTF-8.")
+        raise BadFile(_("No line of the file is a JSON object. Write one object a line, in UTF-8."))
     return Shape(JSONL, tuple(columns)[:500], header=0)
 
 

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from core.files import XLSX, BadFile, Row, Shape
 from core.header import LOOK, MAX_COLUMNS, find_header, is_totals
 
@@ -26,7 +28,6 @@ MAX_EMPTY = 1000
 """After so many empty rows a sheet is over: styles alone can fill a million."""
 _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"})
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
-_SAVE_AS_CSV = "Save the sheet as CSV and import that."
 
 
 def look_at(path: Path, *, sheet: str = "", header: int | None = None) -> Shape:
@@ -37,7 +38,7 @@ def look_at(path: Path, *, sheet: str = "", header: int | None = None) -> Shape:
         first = list(islice(_plain(book, chosen), LOOK))
     found = find_header([(number, [cell.strip() for cell in cells]) for number, cells in first], row=header)
     if not found.names:
-        raise BadFile(f"The sheet {chosen!r} holds no table.")
+        raise BadFile(_("The sheet “%(sheet)s” holds no table.") % {"sheet": chosen})
     return Shape(XLSX, found.names, found.positions, found.row, sheet=chosen, sheets=names)
 
 
@@ -70,11 +71,15 @@ def _opened(path: Path) -> Iterator[Workbook]:
         book = load_workbook(source, read_only=True, data_only=True)
     except (InvalidFileException, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
         source.close()
-        raise BadFile(f"The Excel file is damaged and cannot be opened. {_SAVE_AS_CSV}") from error
+        raise BadFile(
+            _("The Excel file is damaged and cannot be opened. Save the sheet as CSV and import that.")
+        ) from error
     try:
         yield book
     except (zipfile.BadZipFile, SyntaxError, EOFError) as error:
-        raise BadFile(f"The Excel file is damaged and breaks off. {_SAVE_AS_CSV}") from error
+        raise BadFile(
+            _("The Excel file is damaged and breaks off. Save the sheet as CSV and import that.")
+        ) from error
     finally:
         book.close()
         source.close()
@@ -85,30 +90,34 @@ def _check(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError) as error:
-        raise BadFile("The file is damaged: it begins like an Excel file and cannot be opened.") from error
+        raise BadFile(_("The file is damaged: it begins like an Excel file and cannot be opened.")) from error
     by_name = {member.filename: member for member in members}
     if "xl/workbook.xml" not in by_name:
-        raise BadFile("This is a ZIP archive and no Excel file: unpack it and import what is inside.")
+        raise BadFile(_("This is a ZIP archive and no Excel file: unpack it and import what is inside."))
     unpacked = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members) or 1
     if unpacked > MAX_UNPACKED or (unpacked > 50 * 1024**2 and unpacked / packed > MAX_RATIO):
-        raise BadFile(f"Unpacked, the Excel file would have {unpacked / 1024**2:,.0f} MB. {_SAVE_AS_CSV}")
+        words = _("Unpacked, the Excel file would have %(size)s MB. Save the sheet as CSV and import that.")
+        raise BadFile(words % {"size": f"{unpacked / 1024**2:,.0f}"})
     strings = by_name.get("xl/sharedStrings.xml")
     if strings and strings.file_size > MAX_STRINGS:
-        raise BadFile(f"The Excel file holds too much text to be read at once. {_SAVE_AS_CSV}")
+        words = _(
+            "The Excel file holds too much text to be read at once. Save the sheet as CSV and import that."
+        )
+        raise BadFile(words)
 
 
 def _first_filled(book: Workbook) -> str:
     for name in book.sheetnames:
-        if any(any(cells) for _, cells in islice(_plain(book, name), 50)):
+        if any(any(cells) for _number, cells in islice(_plain(book, name), 50)):
             return str(name)
-    raise BadFile("The Excel file has no sheet with anything in it.")
+    raise BadFile(_("The Excel file has no sheet with anything in it."))
 
 
 def _plain(book: Workbook, sheet: str) -> Iterator[tuple[int, list[str]]]:
     """Rows with something in them, as text, with their numbers."""
     if sheet not in book.sheetnames or not hasattr(book[sheet], "iter_rows"):
-        raise BadFile(f"The Excel file has no sheet {sheet!r}.")
+        raise BadFile(_("The Excel file has no sheet “%(sheet)s”.") % {"sheet": sheet})
     empty = 0
     for number, cells in enumerate(book[sheet].iter_rows(values_only=True), start=1):
         plain = [_text(cell) for cell in cells[:MAX_COLUMNS]]
