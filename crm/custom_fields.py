@@ -25,7 +25,8 @@ MAX_NUMBER = Decimal(10) ** 15
 MAX_FIELDS = 100
 """So many fields a workspace may have; each is a line of every form."""
 YES, NO = frozenset({"yes", "true", "1", "on", "y"}), frozenset({"no", "false", "0", "off", "n"})
-_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_KEY = re.compile(r"(?=.{1,40}\Z)[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+"""One _ at a time, between others: two of them name a lookup of the ORM, by which lists are filtered."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Scalar = str | int | float | bool
@@ -154,7 +155,9 @@ def define_field(
     """Add a field behind the others. Raises ValidationError for one that cannot be."""
     check(by, "field.manage")
     if not _KEY.fullmatch(key):
-        message = _("A key begins with a letter and holds small letters, digits and _, 40 at most.")
+        message = _(
+            "A key begins with a letter and holds small letters, digits and single _ between, 40 at most."
+        )
         raise ValidationError({"key": ValidationError(message, code="invalid")})
     last = CustomField.objects.select_for_update().order_by("position").last()
     if CustomField.objects.count() >= MAX_FIELDS:

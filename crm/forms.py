@@ -163,9 +163,9 @@ class FieldForm(forms.Form):
 
     label = forms.CharField(max_length=80, label=_("Name"))
     key = forms.RegexField(
-        r"^[a-z][a-z0-9_]{0,39}\Z", max_length=40, label=_("Key"),
+        r"^[a-z][a-z0-9]*(?:_[a-z0-9]+)*\Z", max_length=40, label=_("Key"),
         help_text=_("In rules, files and the API: small letters, digits and _; it never changes"),
-        error_messages={"invalid": _("Begin with a letter; small letters, digits and _ only.")},
+        error_messages={"invalid": _("Begin with a letter; small letters, digits and single _ between.")},
     )  # fmt: skip
     type = forms.ChoiceField(choices=FieldType.choices, label=_("Holds"))
     choices = forms.CharField(

@@ -109,6 +109,8 @@ def define(by: Any, key: str = "size", type: str = "choice", **more: Any) -> Cus
         {"key": "1st"},
         {"key": "a" * 41},
         {"key": "x'; drop"},
+        {"key": "x__isnull"},
+        {"key": "x_"},
         {"type": "choice", "choices": []},
         {"type": "choice", "choices": ["a", "A"]},
         {"type": "text", "choices": ["a"]},
