@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django.utils.cache import patch_cache_control
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -44,6 +43,7 @@ from crm.models import Customer, Identity, Order, Tag
 from crm.notes import write_note
 from crm.orders import OrderOutcome, store_orders
 from crm.record_serializers import CustomerNoteIn, CustomerNoteOut, TagIn, TagOut
+from crm.redirecting import MERGED, moved
 from crm.serializers import (
     ORDER,
     CustomerChanged,
@@ -53,7 +53,6 @@ from crm.serializers import (
     CustomerUpsert,
     IdentityIn,
     IdentityOut,
-    MergedOut,
     OrderOut,
     OrderPush,
     handle_of,
@@ -67,7 +66,6 @@ from crm.upserting import SeveralCustomers, find_by_own_id, upsert_customer
 
 BY_OWN_ID = r"by-id/(?P<source>[A-Za-z0-9][A-Za-z0-9_.-]{0,59})/(?P<external_id>[^/]{1,320})"
 BY_ID = {"id": Sort(asc("pk")), "-id": Sort(desc("pk"))}
-MERGED = {301: OpenApiResponse(MergedOut, "Merged into another customer; `Location` says where.")}
 
 
 @extend_schema(tags=["customers"])
@@ -379,15 +377,6 @@ def store_pushed(good: Sequence[tuple[Answer, dict[str, Any]]], *, by: User) -> 
                 answer.status, answer.id = outcome.value, ids.get(values["external_id"].strip())
     if any(answer.status in ("stored", "changed") for answer, _ in good):
         record_pushes(by=by, verb="order.pushed")
-
-
-def moved(request: Request, pk: int, name: str) -> Response:
-    """301 to where a merged customer is now; a merge can be undone, so nobody keeps it."""
-    url = reverse(name, [pk], request=request)
-    answer = Response({"merged_into": pk, "url": url}, status=status.HTTP_301_MOVED_PERMANENTLY)
-    answer["Location"] = url
-    patch_cache_control(answer, no_store=True)
-    return answer
 
 
 def taken(error: IdentityTaken) -> Conflict:

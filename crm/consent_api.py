@@ -24,12 +24,12 @@ from core.api.refusals import Conflict
 from core.api.schema import example
 from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
-from crm.api import MERGED, moved
 from crm.consent_requests import ask_for_consent
 from crm.consents import MAX_PROOF, ConsentIn, record_by_staff, states_of
 from crm.models import Consent, ConsentRequest, Customer, Identity
 from crm.preferences.links import end_page_links, make_page_link
 from crm.purposes import PURPOSES
+from crm.redirecting import MERGED, moved
 from crm.trees import root_of
 
 SOURCE = "api"

@@ -12,6 +12,8 @@ from rest_framework.response import Response
 
 from crm.journey import is_by_hand
 from crm.models import Customer, Stage, StageChange
+from crm.redirecting import MERGED, moved
+from crm.trees import root_of
 
 SHOWN = 200
 
@@ -48,17 +50,23 @@ class JourneyOut(serializers.Serializer[Any]):
 class JourneyActions(Base):
     """What the endpoint of customers answers about their journeys."""
 
+    if TYPE_CHECKING:
+
+        def one(self) -> Customer: ...
+
     @extend_schema(
         summary="Get the journey of a customer",
         description=(
             "The stage and its history, with the row that moved each step. To tell a stage, change the "
             "customer: it holds until something moves them after that."
         ),
-        responses=JourneyOut,
+        responses={200: JourneyOut, **MERGED},
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def journey(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        customer: Customer = self.get_object()
+        customer: Customer = self.one()
+        if customer.is_merged:
+            return moved(request, root_of(customer).pk, "api:customer-journey")
         changes = StageChange.objects.filter(customer=customer).order_by("-at", "-id")[:SHOWN]
         found = {"stage": customer.stage, "by_hand": is_by_hand(customer), "changes": changes}
         return Response(JourneyOut(found).data)

@@ -27,8 +27,8 @@ from core.conditions import describe, fieldset
 from core.filters import LARGEST_ID
 from core.jobs import JobIsOpen
 from core.models import Job
-from crm.api import MERGED, moved
 from crm.models import Customer
+from crm.redirecting import MERGED, moved
 from crm.trees import root_of
 from personas.filters import (
     PERSONA_MEMBER_SORTS,

@@ -13,6 +13,7 @@ from django.urls import reverse
 from accounts.models import AuditEntry, Team
 from core.models import Event
 from crm.journey import is_by_hand
+from crm.merging import merge_customers
 from crm.models import Customer, CustomerTouch, Stage, StageChange
 from crm.orders import OrderIn, store_orders
 from crm.services import update_customer
@@ -160,3 +161,7 @@ def test_the_journey_over_the_api(bo: Customer, ada: Any) -> None:
     order = found["changes"][0]
     assert (order["at"], order["cause"], order["by"]) == ("2026-03-03T09:00:00Z", "order", None)
     assert Caller(ada, ["segment.read"]).get(f"customers/{bo.pk}/journey/").status_code == 403
+    kept = Customer.objects.create(name="Kept")
+    merge_customers(keep=kept, drop=bo, by=ada)
+    moved = Caller(ada).get(f"customers/{bo.pk}/journey/")
+    assert (moved.status_code, moved.json()["merged_into"]) == (301, kept.pk)
