@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from core.text import clean_text
+
 MAX_LINE = 8 * 1024 * 1024
 SAMPLES = 200
 CSV, XLSX, JSONL = "csv", "xlsx", "jsonl"
@@ -221,6 +223,8 @@ def _rest_of_line(source: BinaryIO, line: bytes) -> int:
 def _json_row(number: int, line: bytes, required: Sequence[str]) -> Row:
     try:
         values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        if b"\\u" in line:
+            values = _storable(values)
     except UnicodeDecodeError as error:
         return Row(number, {}, f"not UTF-8: byte {error.start + 1} of the line cannot be read")
     except (ValueError, RecursionError) as error:
@@ -229,3 +233,12 @@ def _json_row(number: int, line: bytes, required: Sequence[str]) -> Row:
         return Row(number, {}, "not a JSON object")
     missing = [name for name in required if values.get(name) in (None, "")]
     return Row(number, values, f"{', '.join(missing)} missing" if missing else "")
+
+
+def _storable(value: Any) -> Any:
+    """Without the zero bytes and halves of letters that JSON can write and no table holds."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_text(name): _storable(one) for name, one in value.items()}
+    return [_storable(one) for one in value] if isinstance(value, list) else value

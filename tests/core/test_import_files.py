@@ -141,3 +141,11 @@ def test_json_lines_are_known_by_content_and_reach_into_objects(tmp_path: Path) 
     shape = look_at(path)
     assert shape.columns == ("id", "address", "address.city")
     assert [bool(row.error) for row in read(path, shape)] == [False, False, True]
+
+
+def test_letters_of_json_that_no_table_holds_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "people.jsonl"
+    path.write_text(r'{"name": "E\u0000va \ud83d\ude00", "tags": ["a\ud800"], "x\udfff": {"y": "\u0000"}}')
+    assert lines(path) == [{"name": "Eva 😀", "tags": ["a"], "x": {"y": ""}}]
+    path.write_text('{"a": ' + "[" * 5000 + r'"\u0000"' + "]" * 5000 + "}\n" + '{"a": "b"}')
+    assert [row.values for row in read(path, look_at(path)) if not row.error] == [{"a": "b"}]
