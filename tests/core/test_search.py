@@ -106,8 +106,8 @@ def test_no_text_breaks_a_page(ada: Any, signed_in: SignIn, text: str) -> None:
         "engagement:conversation-rows",
     ):
         answer = browser.get(reverse(name), {"q": text.encode("utf-8", "replace").decode()})
-        assert answer.status_code in (200, 400), name
-        assert answer.status_code == 200 or len(text) > 200 or "\x00" in text, name
+        refusable = len(text) > 200 or "\x00" in text
+        assert answer.status_code in ((200, 400) if refusable else (200,)), name
     assert browser.get(
         reverse("core:search"), {"q": text.encode("utf-8", "replace").decode()}, **HTMX
     ).content
