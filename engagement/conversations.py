@@ -202,13 +202,13 @@ def move_to_team(*, conversation: Conversation, team: Team, by: User) -> Convers
     conversation.save(update_fields=["team", "assignee"])
     said = Interaction.objects.filter(conversation=conversation)
     said.update(team=team)
-    _mark_days(said)
+    mark_days(said)
     _record(conversation, "team", by=by, teams=(before.pk,), to=team.pk, name=team.name, before=before.name)
     return conversation
 
 
-def _mark_days(said: QuerySet[Interaction]) -> None:
-    """Rollups count by team: the days of these are computed again."""
+def mark_days(said: QuerySet[Interaction]) -> None:
+    """The days of these lines are computed again in the rollups."""
     moments: dict[int, list[datetime]] = {}
     for account, at in said.values_list("account_id", "occurred_at"):
         moments.setdefault(account, []).append(at)

@@ -16,6 +16,7 @@ from core.text import clean_text, parse_when
 from engagement.channels.base import Author, Event
 from engagement.ingest import Outcome, ingest
 from engagement.models import ChannelAccount
+from engagement.removing import undo_interactions
 
 KIND = "import_interactions"
 REQUIRED = ("network", "account", "external_id", "direction", "occurred_at")
@@ -29,7 +30,11 @@ class BadRow(ValueError):
 def register_importer() -> None:
     """Make this kind of file known."""
     take = take_by(store_rows, required=REQUIRED, key_of=_key_of)
-    register(Importer(KIND, "Interactions", REQUIRED, store_rows, targets=targets, take=take))
+    register(
+        Importer(
+            KIND, "Interactions", REQUIRED, store_rows, targets=targets, take=take, undo=undo_interactions
+        )
+    )
 
 
 def targets() -> list[Target]:
@@ -81,7 +86,8 @@ def store_rows(rows: Sequence[Row], options: dict[str, Any]) -> PageResult:
             if outcome == Outcome.REJECTED:
                 result.rejected.append((found[position][0].number, answer.reasons[position]))
             else:
-                result.note(found[position][0].number, Stored(outcome))
+                row, event = found[position]
+                result.note(row.number, Stored(outcome, answer.ids.get(event.external_id)))
     return result
 
 

@@ -20,7 +20,6 @@ from core.privacy import Erasing, Subject
 from crm.erased import interaction_key, thread_key
 from crm.privacy.words import ERASED, Quotations, blot_all
 from engagement import privacy_raw
-from engagement.ingest.store import refresh_conversations
 from engagement.models import (
     Attachment,
     ChannelAccount,
@@ -35,6 +34,7 @@ from engagement.models import (
     PendingChange,
     Thread,
 )
+from engagement.removing import refresh_from_lines
 
 BATCH = 2_000
 CONVERSATIONS = 200
@@ -336,25 +336,7 @@ def _refresh(subject: Subject, mixed: Sequence[int]) -> None:
             by_account[account].append(pk)
         accounts = ChannelAccount.objects.in_bulk(list(by_account))
         for account_id in sorted(by_account):
-            _refresh_some(accounts[account_id], by_account[account_id])
-
-
-def _refresh_some(account: ChannelAccount, ids: Sequence[int]) -> None:
-    lines = Interaction.objects.filter(conversation_id__in=ids)
-    oldest = lines.order_by("conversation_id", "occurred_at", "pk").distinct("conversation_id")
-    refresh_conversations(account, list(oldest.values_list("pk", flat=True)))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE engagement_conversation c SET count = counted.n
-            FROM (
-                SELECT conversation_id, count(*) FILTER (WHERE direction <> 'internal') AS n
-                FROM engagement_interaction WHERE conversation_id = ANY(%s) GROUP BY conversation_id
-            ) counted
-            WHERE c.id = counted.conversation_id
-            """,
-            [list(ids)],
-        )
+            refresh_from_lines(accounts[account_id], by_account[account_id])
 
 
 def _batches(ids: Iterable[int], size: int = BATCH) -> Iterable[list[int]]:
