@@ -24,7 +24,7 @@ class CrmConfig(AppConfig):
             linkage.KIND, linkage.run_search, queue="nightly", time_limit=settings.LONGEST_TASK_TIME_LIMIT
         )
         journey_steps.register()
-        imports.register_importer()
+        imports.register_importers()
         timeline.register()
         notes.register()
         todo.register()
