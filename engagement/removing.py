@@ -29,7 +29,7 @@ def undo_interactions(run: ImportRun, rows: Sequence[ImportedRow]) -> Mapping[in
     for row in rows:
         if row.pk not in stay and found.get(row.object_id or 0) in went_on:
             stay[row.pk] = "the conversation went on since"
-    remove_interactions([row.object_id for row in rows if row.object_id in found and row.pk not in stay])
+    remove_interactions([row.object_id for row in rows if row.object_id and row.pk not in stay])
     return stay
 
 
@@ -43,7 +43,7 @@ def _went_on(run: ImportRun, conversations: Iterable[int]) -> set[int]:
 
 
 @transaction.atomic
-def remove_interactions(ids: Sequence[int | None]) -> None:
+def remove_interactions(ids: Sequence[int]) -> None:
     """Delete interactions with what hangs on them, and conversations that nobody speaks in any more."""
     said = Interaction.objects.filter(pk__in=ids)
     conversations = {pk for pk in said.values_list("conversation_id", flat=True) if pk is not None}
