@@ -22,6 +22,7 @@ from accounts.permissions import check
 from accounts.services import record_audit
 from core.events import emit
 from core.models import Workspace
+from core.text import clean_text
 from crm.arrivals import own_identities
 from crm.consents import ConsentIn, effective_consent, record_consents
 from crm.identities import EMAIL, BadIdentity, normalize
@@ -100,7 +101,7 @@ def ask_stranger(*, email: str, purpose: str, source: str) -> None:
     Nobody learns from it whether the address is known here. Raises ValidationError for what is no address.
     """
     try:
-        address = normalize(EMAIL, email)
+        address = normalize(EMAIL, clean_text(email))
     except BadIdentity as error:
         raise ValidationError({"email": ValidationError(str(error), code="invalid")}) from error
     author = {

@@ -25,7 +25,7 @@ WITH incoming AS (
 )
 INSERT INTO crm_customer (id, kind, name, language, country, city, zone, birth_year, job, company, note, stage,
                           profiling_refused, created_at, origins)
-SELECT d.customer_id, 'person', coalesce(nullif(d.name, ''), nullif(d.handle, ''), d.external_id),
+SELECT d.customer_id, 'person', left(coalesce(nullif(d.name, ''), nullif(d.handle, ''), d.external_id), 200),
        coalesce(d.language, ''), coalesce(d.country, ''), coalesce(d.city, ''), coalesce(d.zone, ''), d.birth_year,
        '', '', '', 'awareness', false, statement_timestamp(),
        coalesce((

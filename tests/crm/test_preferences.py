@@ -447,7 +447,7 @@ def test_signing_up_asks_by_mail_and_tells_strangers_nothing(
     sign_up: Callable[..., Any], eva: Customer
 ) -> None:
     known = sign_up(email="Eva@Example.org ")
-    new = sign_up(email="new@example.org")
+    new = sign_up(email="new@example.org\0")
     again = sign_up(email="new@example.org")
     assert known.content == new.content == again.content
     assert ConsentRequest.objects.count() == Delivery.objects.count() == 2
@@ -459,6 +459,12 @@ def test_a_program_and_a_typing_mistake_make_nothing(sign_up: Callable[..., Any]
     assert sign_up(email="eva@example.org", website="http://spam.example").status_code == 200
     assert sign_up(email="eva").status_code == 422
     assert not Identity.objects.exists() and not Delivery.objects.exists()
+
+
+def test_an_address_longer_than_a_name_may_be_is_asked(sign_up: Callable[..., Any]) -> None:
+    address = f"{'x' * 250}@example.org"
+    assert sign_up(email=address).status_code == 200
+    assert Customer.objects.get().name == address[:200] and Identity.objects.get().external_id == address
 
 
 def test_one_address_signs_up_only_so_often(sign_up: Callable[..., Any], monkeypatch: Any) -> None:
