@@ -206,6 +206,7 @@ class CustomerEndpoint(JourneyActions, ListModelMixin, RetrieveModelMixin, Endpo
         customer = self.one()
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-notes")
+        note_look(customer, by=caller(request))
         return self.answer_page(customer.notes.all(), CustomerNoteOut)
 
     @extend_schema(
@@ -259,6 +260,7 @@ class CustomerEndpoint(JourneyActions, ListModelMixin, RetrieveModelMixin, Endpo
         customer = self.one()
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-identities")
+        note_look(customer, by=caller(request))
         return self.answer_page(customer.identities.all(), IdentityOut)
 
     @extend_schema(

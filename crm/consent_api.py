@@ -26,6 +26,7 @@ from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
 from crm.consent_requests import ask_for_consent
 from crm.consents import MAX_PROOF, ConsentIn, record_by_staff, states_of
+from crm.looks import note_look
 from crm.models import Consent, ConsentRequest, Customer, Identity
 from crm.preferences.links import end_page_links, make_page_link
 from crm.purposes import PURPOSES
@@ -162,6 +163,7 @@ class ConsentEndpoint(ListModelMixin, OfCustomer):
         customer = self.customer()
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-consents")
+        note_look(customer, by=caller(request))
         return super().list(request, *args, **kwargs)
 
     @extend_schema(
@@ -201,6 +203,7 @@ class ConsentEndpoint(ListModelMixin, OfCustomer):
         customer = self.customer()
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-consents-effective")
+        note_look(customer, by=caller(request))
         states = [
             {
                 "identity": identity,

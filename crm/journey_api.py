@@ -10,7 +10,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.callers import caller
 from crm.journey import is_by_hand
+from crm.looks import note_look
 from crm.models import Customer, Stage, StageChange
 from crm.redirecting import MERGED, moved
 from crm.trees import root_of
@@ -67,6 +69,7 @@ class JourneyActions(Base):
         customer: Customer = self.one()
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-journey")
+        note_look(customer, by=caller(request))
         changes = StageChange.objects.filter(customer=customer).order_by("-at", "-id")[:SHOWN]
         found = {"stage": customer.stage, "by_hand": is_by_hand(customer), "changes": changes}
         return Response(JourneyOut(found).data)

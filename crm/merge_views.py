@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.permissions import requires, staff
 from crm.attaching import Outcome, attach_existing, detach_identity, plan_detach, what_moves
+from crm.looks import note_look
 from crm.merge_preview import counted, preview
 from crm.merging import AT_ONCE, CannotMerge, merge_several, undo_merge
 from crm.models import Customer, Identity, MergeRecord
@@ -42,6 +43,8 @@ def customer_merge(request: HttpRequest) -> HttpResponse:
         else:
             fresh = ",".join(str(record.pk) for record in records)
             return redirect(f"{records[0].keep.get_absolute_url()}?merged={fresh}")
+    for one in customers:
+        note_look(one, by=staff(request))
     context = {
         "ids": [one.pk for one in customers],
         "customers": customers,

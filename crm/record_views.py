@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.permissions import requires, staff
 from crm.affiliations import affiliate, part
 from crm.forms import AffiliationForm, CustomerForm, NoteForm, TagForm
+from crm.looks import note_look
 from crm.models import Customer, CustomerKind, CustomerNote, Tag
 from crm.notes import delete_note, edit_note, write_note
 from crm.services import create_customer, update_customer
@@ -53,6 +54,8 @@ def customer_edit(request: HttpRequest, pk: int) -> HttpResponse:
     customer = get_object_or_404(Customer.objects.roots().select_related("referred_by"), pk=pk)
     stored = Customer.objects.get(pk=pk)
     form = CustomerForm(request.POST or None, instance=customer)
+    if request.method == "GET":
+        note_look(stored, by=staff(request))
     if request.method == "POST" and form.is_valid():
         try:
             update_customer(customer=stored, values=form.values(), by=staff(request))

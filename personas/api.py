@@ -27,6 +27,7 @@ from core.conditions import describe, fieldset
 from core.filters import LARGEST_ID
 from core.jobs import JobIsOpen
 from core.models import Job
+from crm.looks import note_look
 from crm.models import Customer
 from crm.redirecting import MERGED, moved
 from crm.trees import root_of
@@ -303,6 +304,7 @@ class MembershipEndpoint(Endpoint):
         customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
         if customer.is_merged:
             return moved(request, root_of(customer).pk, "api:customer-memberships")
+        note_look(customer, by=caller(request))
         personas = PersonaMembership.objects.filter(customer=customer).select_related("persona")
         segments = SegmentMembership.objects.filter(customer=customer).select_related("segment")
         told = {

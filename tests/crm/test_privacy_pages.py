@@ -209,6 +209,12 @@ def test_every_look_at_a_customer_is_written_down_without_a_name(
     Caller(ada).get(f"customers/{eva.pk}/")
     looks = AuditEntry.objects.filter(verb="customer.viewed", object_id=str(eva.pk))
     assert looks.count() == 3
+    for part in ("identities", "notes", "journey", "memberships", "consents", "consents/effective"):
+        assert Caller(ada).get(f"customers/{eva.pk}/{part}/").status_code == 200
+    assert looks.count() == 9
+    signed_in(max).get(reverse("crm:customer-edit", args=[eva.pk]))
+    signed_in(max).get(reverse("crm:customer-merge"), {"ids": eva.pk})
+    assert looks.count() == 11
     assert set(looks.values_list("object_name", flat=True)) == {""}
     assert "Customer viewed" in signed_in(max).get(reverse("crm:customer", args=[eva.pk])).content.decode()
     assert (
