@@ -18,6 +18,7 @@ from accounts.permissions import requires, signed_in
 from accounts.services import record_audit
 from core import search as palette
 from core.demo import remove_demo
+from core.fragments import is_fragment
 from core.models import Job, JobState
 from core.paging import Sort, desc, page_for
 from core.text import clean_text
@@ -30,7 +31,7 @@ JOB_SORTS = {"-created": Sort(desc("created_at"))}
 def search(request: HttpRequest) -> HttpResponse:
     """What is found for `q`: lines for the palette, or a page with more of each."""
     text = clean_text(request.GET.get("q", "")[: 4 * palette.LONGEST], palette.LONGEST).strip()
-    in_palette = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
+    in_palette = is_fragment(request)
     limit = palette.IN_PALETTE if in_palette else palette.ON_PAGE
     context: dict[str, Any] = {"q": text, "groups": palette.search(text, request.user, limit=limit)}
     if in_palette and not text:

@@ -18,6 +18,7 @@ from accounts.permissions import requires, staff
 from accounts.services import record_audit
 from core.demo import DemoIsPresent, is_demo, refuse_while_demo
 from core.files import JSONL, BadFile, Shape
+from core.fragments import is_fragment
 from core.import_runs import KEPT, CannotDo, pause, start_check, start_run, start_undo
 from core.imports import REJECTED, importers
 from core.models import ImportPreset, ImportRun, ImportState
@@ -126,10 +127,9 @@ def import_read(request: HttpRequest, pk: int) -> HttpResponse:
 def import_run(request: HttpRequest, pk: int) -> HttpResponse:
     """What the dry run found, how far the run is, what became of it."""
     run = get_object_or_404(ImportRun.objects.select_related("job", "created_by"), pk=pk)
-    is_fragment = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
-    if run.state == ImportState.UPLOADED and not is_fragment and run.path:
+    if run.state == ImportState.UPLOADED and not is_fragment(request) and run.path:
         return redirect("crm:import-map", run.pk)
-    return render(request, "crm/_import.html" if is_fragment else "crm/import_run.html", _shown(run))
+    return render(request, "crm/_import.html" if is_fragment(request) else "crm/import_run.html", _shown(run))
 
 
 def _shown(run: ImportRun) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.permissions import check, requires, rights, staff
 from core import networks
+from core.fragments import is_fragment
 from core.paging import page_for
 from crm import bulk
 from crm.columns import Column, available, chosen, with_columns
@@ -46,7 +47,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "can_choose": not {"customer.edit", "customer.merge", "export.run"}.isdisjoint(rights(request.user)),
         "staff": User.objects.filter(is_active=True).order_by("name"),
     }
-    if getattr(request, "htmx", False) and not request.htmx.boosted:  # type: ignore[attr-defined]
+    if is_fragment(request):
         return render(request, "crm/_customer_rows.html", context)
     return render(request, "crm/customer_list.html", {**context, **_choices(request, columns)})
 

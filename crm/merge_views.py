@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import requires, staff
+from core.fragments import is_fragment
 from crm.attaching import Outcome, attach_existing, detach_identity, plan_detach, what_moves
 from crm.looks import note_look
 from crm.merge_preview import counted, preview
@@ -155,7 +156,6 @@ def identity_page(request: HttpRequest, pk: int) -> HttpResponse:
     """One handle: whose it is, what came by it, and where it can go; as a fragment in the inbox."""
     identity = get_object_or_404(Identity.objects.select_related("customer", "home_customer"), pk=pk)
     target = Customer.objects.filter(pk=_number(request.GET.get("to")) or 0).first()
-    is_fragment = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
     others = identity.customer.identities.exclude(pk=identity.pk).count()
     context = {
         "identity": identity,
@@ -163,9 +163,9 @@ def identity_page(request: HttpRequest, pk: int) -> HttpResponse:
         "plan": plan_detach(identity),
         "moves": counted(what_moves(identity)),
         "others": others,
-        "next": request.htmx.current_url_abs_path if is_fragment else _next(request),  # type: ignore[attr-defined]
+        "next": request.htmx.current_url_abs_path if is_fragment(request) else _next(request),  # type: ignore[attr-defined]
     }
-    return render(request, "crm/_identity.html" if is_fragment else "crm/identity.html", context)
+    return render(request, "crm/_identity.html" if is_fragment(request) else "crm/identity.html", context)
 
 
 @require_POST

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.permissions import can, requires, staff
 from accounts.services import record_audit
+from core.fragments import is_fragment
 from core.jobs import JobIsOpen
 from core.models import Job, JobState
 from crm import looks
@@ -57,8 +58,7 @@ def export_page(request: HttpRequest, pk: int, job_pk: UUID) -> HttpResponse:
     """How far the export is, and the file once it is there."""
     customer = get_object_or_404(Customer.objects.roots(), pk=pk)
     context = {"customer": customer, "job": _export_job(pk, job_pk)}
-    is_fragment = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
-    name = "crm/_person_export_job.html" if is_fragment else "crm/person_export_job.html"
+    name = "crm/_person_export_job.html" if is_fragment(request) else "crm/person_export_job.html"
     return render(request, name, context)
 
 

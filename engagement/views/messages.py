@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.permissions import requires
+from core.fragments import is_fragment
 from core.paging import page_for
 from core.search import LONGEST
 from core.text import clean_text
@@ -21,6 +22,5 @@ def message_list(request: HttpRequest) -> HttpResponse:
     text = clean_text(request.GET.get("q", "")[: 4 * LONGEST], LONGEST).strip()
     said = messages(request.user, text).select_related("account", "conversation__customer", "customer")
     page = page_for(request, said, sorts=MESSAGE_SORTS, default="-occurred")
-    is_fragment = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
-    template = "engagement/_message_rows.html" if is_fragment else "engagement/message_list.html"
+    template = "engagement/_message_rows.html" if is_fragment(request) else "engagement/message_list.html"
     return render(request, template, {"page": page, "q": text})
