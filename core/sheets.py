@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
@@ -27,6 +28,10 @@ MAX_MERGED = 20_000
 MAX_EMPTY = 1000
 """After so many empty rows a sheet is over: styles alone can fill a million."""
 _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"})
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, SyntaxError, EOFError, ValueError, LookupError, TypeError, OverflowError,
+)  # fmt: skip
+"""What openpyxl comes upon in XML that no spreadsheet wrote."""
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 
 
@@ -76,7 +81,9 @@ def _opened(path: Path) -> Iterator[Workbook]:
         ) from error
     try:
         yield book
-    except (zipfile.BadZipFile, SyntaxError, EOFError) as error:
+    except BadFile:
+        raise
+    except _DAMAGED as error:
         raise BadFile(
             _("The Excel file is damaged and breaks off. Save the sheet as CSV and import that.")
         ) from error

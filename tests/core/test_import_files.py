@@ -149,3 +149,16 @@ def test_letters_of_json_that_no_table_holds_are_left_out(tmp_path: Path) -> Non
     assert lines(path) == [{"name": "Eva 😀", "tags": ["a"], "x": {"y": ""}}]
     path.write_text('{"a": ' + "[" * 5000 + r'"\u0000"' + "]" * 5000 + "}\n" + '{"a": "b"}')
     assert [row.values for row in read(path, look_at(path)) if not row.error] == [{"a": "b"}]
+
+
+@pytest.mark.parametrize(
+    "cell", ['<c r="ZZZZZ3"><v>1</v></c>', '<c r="A3" t="s"><v>99</v></c>', '<c r="A3" t="d"><v>nope</v></c>']
+)
+def test_a_workbook_that_no_spreadsheet_wrote_is_refused_with_a_reason(tmp_path: Path, cell: str) -> None:
+    whole, broken = workbook(tmp_path / "whole.xlsx"), tmp_path / "broken.xlsx"
+    with zipfile.ZipFile(whole) as good, zipfile.ZipFile(broken, "w") as bad:
+        for name in good.namelist():
+            text = good.read(name).decode()
+            bad.writestr(name, text.replace("</sheetData>", f'<row r="99">{cell}</row></sheetData>'))
+    with pytest.raises(BadFile, match="damaged"):
+        list(read(broken, look_at(broken)))
