@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -206,7 +207,9 @@ def move_identity(*, identity: Identity, to: Customer, by: Any = None) -> None:
         sign = merge_fields.newest_of(source, held.pk)
         node = held.attached_to_id or held.home_customer_id
         Identity.objects.filter(pk=held.pk).update(
-            attached_to_id=None if target == held.home_customer_id else target
+            attached_to_id=None if target == held.home_customer_id else target,
+            # whoever has a link made for the handle must not read another person's page by it
+            link_version=F("link_version") + 1,
         )
         repoint_rows([held.pk], [], target)
         merge_fields.forget_sign(node, sign)

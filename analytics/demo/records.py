@@ -33,6 +33,8 @@ NOTES = (
     "Runs the balcony competition in her street; knows everybody.",
     "Sends pictures when something flowers, and is happy about an answer.",
 )
+ENOUGH = 200
+"""Among fewer customers nothing is written."""
 TASKS = ("Ask how the repotting went", "Send the care card again", "Call about the workshop in spring")
 
 
@@ -42,6 +44,8 @@ def write_records(*, by: User, staff: Sequence[User], seed: int) -> None:
     people = list(
         Customer.objects.roots().filter(last_seen_at__isnull=False).order_by("-last_seen_at", "-pk")[:600]
     )
+    if len(people) < ENOUGH:
+        return
     _own_fields(people[:250], chance, by)
     _organizations(people[40:], chance, by)
     for place, text in enumerate(NOTES):

@@ -22,7 +22,7 @@ from core import about_you
 from core.about_you import Line, Part
 from crm.consent_requests import AGAIN_AFTER, ask_for_consent, confirm
 from crm.consents import ConsentIn, effective_consent, record_consents
-from crm.merging import merge_customers, undo_merge
+from crm.merging import merge_customers, move_identity, undo_merge
 from crm.models import Consent, ConsentRequest, Customer, CustomerNote, Identity, Task
 from crm.preferences import limits
 from crm.preferences.links import (
@@ -128,6 +128,11 @@ def test_links_that_were_ended_open_no_more_and_new_ones_do(link: str, eva: Cust
     new = make_page_link(identity=of(eva, "email"), by=amy)
     assert Client().get(path_of(new.url)).status_code == 200
     assert not Consent.objects.exists()
+
+
+def test_a_link_ends_when_its_handle_goes_to_somebody_else(link: str, eva: Customer, amy: Any) -> None:
+    move_identity(identity=of(eva, "email"), to=person("Bert Berg", x="bert"), by=amy)
+    assert Client().get(link).status_code == 410
 
 
 def test_a_link_follows_its_identity_through_a_merge_and_back(link: str, eva: Customer, amy: Any) -> None:
