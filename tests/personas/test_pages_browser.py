@@ -31,8 +31,7 @@ def _leave_pages(new_window: Any, browser: Any) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run when the test runs them."""
-    monkeypatch.setattr("core.jobs._enqueue", lambda pk: None)
-    monkeypatch.setattr("personas.nightly._enqueue", lambda job: None)
+    monkeypatch.setattr("core.jobs._enqueue", lambda pk, kind: None)
 
 
 @pytest.fixture
