@@ -18,7 +18,7 @@ from crm.models import Customer
 @requires("customer.edit")
 def stage_set(request: HttpRequest, pk: int) -> HttpResponse:
     """Put a customer at a stage by hand; without one, let it follow what happens again."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     stage = request.POST.get("stage", "")
     try:
         if stage:

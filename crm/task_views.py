@@ -69,7 +69,7 @@ def task_count(request: HttpRequest) -> HttpResponse:
 @requires("customer.edit")
 def task_add(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a task for a customer."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     form = TaskForm(request.POST)
     if form.is_valid():
         todo.add_task(customer=customer, **form.cleaned_data, by=staff(request))

@@ -58,7 +58,7 @@ def _purchases(ids: Sequence[int]) -> dict[str, Any]:
 @requires("customer.read")
 def customer_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     """The next entries of a timeline, or the first ones of another filter, whose address the page takes."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     context = {"customer": customer, **stream(request, ids_about(customer))}
     answer = render(request, "crm/_timeline.html", context)
     if "before" not in request.GET:
@@ -71,7 +71,7 @@ def customer_timeline(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("customer.edit")
 def identity_add(request: HttpRequest, pk: int) -> HttpResponse:
     """Attach a handle that nobody has yet."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     form = IdentityForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Say which network, and the handle, address or number."))

@@ -40,7 +40,7 @@ def panel(request: HttpRequest, customer: Customer) -> dict[str, Any]:
 @requires("customer.export")
 def export_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin to gather everything about one customer."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     try:
         job = start_export(customer=customer, by=staff(request))
     except JobIsOpen as error:
@@ -56,7 +56,7 @@ def _export_job(pk: int, job_pk: UUID) -> Job:
 @requires("customer.export")
 def export_page(request: HttpRequest, pk: int, job_pk: UUID) -> HttpResponse:
     """How far the export is, and the file once it is there."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     context = {"customer": customer, "job": _export_job(pk, job_pk)}
     name = "crm/_person_export_job.html" if is_fragment(request) else "crm/person_export_job.html"
     return render(request, name, context)
@@ -90,7 +90,7 @@ def archive_response(job: Job, pk: int, *, by: Any) -> FileResponse:
 @requires("customer.erase")
 def erase(request: HttpRequest, pk: int) -> HttpResponse:
     """Say what will go, and erase once the number was typed."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     form = EraseForm(request.POST or None, number=pk)
     if request.method == "POST" and form.is_valid():
         try:
@@ -113,7 +113,7 @@ def erase(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("customer.edit")
 def profiling_set(request: HttpRequest, pk: int) -> HttpResponse:
     """Leave somebody out of personas and predictions, or let them in again."""
-    customer = get_object_or_404(Customer.objects.roots(), pk=pk)
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).roots(), pk=pk)
     if request.POST.get("refused") == "1":
         refuse_profiling(customer=customer, source=STAFF, by=staff(request))
         messages.success(request, _("Left out of personas and predictions as of now."))
