@@ -1,4 +1,4 @@
-"""Many new people at once, with what is known about them: set-based, for files and the demo."""
+"""Many new people at once, with what is known about them: set-based, for the demo."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import requires, staff
+from core.fragments import is_fragment
 from core.jobs import JobIsOpen
 from core.models import Job
 from core.paging import Sort, desc, page_for
@@ -136,7 +137,7 @@ def suspect_reopen(request: HttpRequest, pk: int) -> HttpResponse:
         suspects.reopen(suspect=suspect, by=staff(request))
     except suspects.AlreadyAnswered:
         return _refused(request, _("They were merged meanwhile. Undo the merge on the customer's page."))
-    if not _is_htmx(request):
+    if not is_fragment(request):
         return redirect("crm:suspect-list")
     pair = Suspect.objects.with_customers().get(pk=pk)
     return render(request, "crm/_suspect.html", {"pair": Shown(pair), "focus": True})
@@ -153,7 +154,7 @@ def _answered(request: HttpRequest, pk: int, answer: Callable[..., Any], said: s
     except CannotMerge as error:
         return _refused(request, str(error))
     record = found if isinstance(found, MergeRecord) else None
-    if _is_htmx(request):
+    if is_fragment(request):
         context = {"suspect": suspect, "said": said, "record": record, "kept": _kept(suspect, record)}
         return render(request, "crm/_suspect_answered.html", context)
     messages.success(request, _("Noted."))
@@ -166,11 +167,7 @@ def _kept(suspect: Suspect, record: MergeRecord | None) -> Customer:
 
 def _refused(request: HttpRequest, why: str) -> HttpResponse:
     """Say why nothing was done; a fragment says it where the pair stood."""
-    if _is_htmx(request):
+    if is_fragment(request):
         return render(request, "crm/_suspect_refused.html", {"why": why})
     messages.error(request, why)
     return redirect("crm:suspect-list")
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))

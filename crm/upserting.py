@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 
 from accounts.models import User
 from accounts.permissions import check
@@ -21,9 +21,9 @@ from crm.services import (
     speaker,
     update_customer,
 )
+from crm.trees import again_on_deadlock
 
 TRIES = 3
-DEADLOCK = "40P01"
 
 
 class SeveralCustomers(ValueError):
@@ -71,15 +71,15 @@ def upsert_customer(
     handles = [Handle(ID, external_id, issuer=source), *identities]
     for left in reversed(range(TRIES)):
         try:
-            with transaction.atomic():
-                return _upsert(handles, values, by)
-        except (IdentityTaken, OperationalError) as error:
-            is_deadlock = getattr(error.__cause__, "pgcode", "") == DEADLOCK
-            if not left or not (is_deadlock or isinstance(error, IdentityTaken)):
+            return _upsert(handles, values, by)
+        except IdentityTaken:
+            if not left:
                 raise
     raise AssertionError("the last try returns or raises")
 
 
+@again_on_deadlock
+@transaction.atomic
 def _upsert(handles: Sequence[Handle], values: Mapping[str, Any], by: User) -> Upserted:
     found = _match(handles)
     if found.is_conflict:
