@@ -357,6 +357,21 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# Platforms
+
+# Where a platform is, when it is not where its connector expects it: name=https://proxy.example.com,...
+CHANNEL_URLS = {name: url.rstrip("/") for name, url in env.dict("CHANNEL_URLS", default={}).items()}
+for _name, _url in CHANNEL_URLS.items():
+    if urlsplit(_url).scheme not in ("http", "https") or not urlsplit(_url).hostname:
+        raise ImproperlyConfigured(
+            f"CHANNEL_URLS: {_name} must be an address like https://host, not {_url!r}."
+        )
+# The operator's own apps: CHANNEL_APP_META_ID, CHANNEL_APP_META_SECRET and the like, by app and part.
+CHANNEL_APPS: dict[str, dict[str, str]] = {}
+for _variable, _value in os.environ.items():
+    if _value and (_part := re.fullmatch(r"CHANNEL_APP_([A-Z0-9]+)_([A-Z0-9_]+)", _variable)):
+        CHANNEL_APPS.setdefault(_part[1].lower(), {})[_part[2].lower()] = _value
+
 # Our own notices by e-mail; without EMAIL_URL they are files in var/mail
 
 EMAIL_URL = env("EMAIL_URL", default="")

@@ -22,8 +22,9 @@ from core.text import clean_text
 from engagement.channels import connector, paths
 from engagement.channels.base import AuthFailure, Page, SendFailed
 from engagement.ingest import IngestResult, Outcome
+from engagement.intake import take_in
 from engagement.models import ChannelAccount, Health
-from engagement.raw_events import park, rejected, take_in
+from engagement.raw_events import park, rejected
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +142,7 @@ def take_lease(account_id: int) -> ChannelAccount | None:
 
 def _add(pulled: Pulled, result: IngestResult, page: Page) -> None:
     pulled.pages += 1
-    pulled.received += len(page.events) + len(page.bad)
+    pulled.received += len(page.events) + len(page.orders) + len(page.bad)
     pulled.stored += result.count(Outcome.STORED)
     pulled.parked += len(page.bad) + result.count(Outcome.REJECTED)
     pulled.more = page.more
@@ -153,8 +154,8 @@ def store_page(account: ChannelAccount, page: Page) -> IngestResult:
     The account's own row is touched last, as ingest does, so that nobody waits for it in a circle.
     """
     with transaction.atomic():
-        result = take_in(account, page.events, live=not page.history)
-        park(account, [*page.bad, *rejected(page.events, result)])
+        result = take_in(account, page, live=not page.history)
+        park(account, [*page.bad, *rejected(page, result)])
         _move_cursor(account, page)
     account.cursor = dict(page.cursor)
     return result

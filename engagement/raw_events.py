@@ -7,7 +7,8 @@ reason and its bytes, and can be tried again once the reason is gone. Understood
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, timedelta
 from hashlib import sha256
 
@@ -16,53 +17,33 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from core import sql
 from core.text import clean_text
+from crm.orders import OrderIn
 from engagement.channels import connector
-from engagement.channels.base import Bad, Change, Event, KnownConversation
-from engagement.ingest import IngestResult, Outcome, ingest
+from engagement.channels.base import Bad, Change, Event, Page
+from engagement.ingest import IngestResult, Outcome
+from engagement.intake import take_parcels
 from engagement.models import ChannelAccount, RawEvent, RawState
 
 log = structlog.get_logger(__name__)
 
-APP = "engagement"
 KEPT = timedelta(days=30)
 SWEPT_AT_ONCE = 200
 
 
-def take_in(account: ChannelAccount, events: Sequence[Event | Change], *, live: bool = True) -> IngestResult:
-    """Let the connector judge what the events claim to belong to, then ingest them."""
-    if not events:
-        return IngestResult(outcomes=[])
-    judged = connector(account.connector).admit(
-        account, events, lambda keys: known_conversations(account, keys)
-    )
-    return ingest(account, judged, live=live)
-
-
-def known_conversations(account: ChannelAccount, keys: Sequence[str]) -> Mapping[str, KnownConversation]:
-    """The conversations of this account that these thread keys lead to, by key."""
-    found = sql.rows(APP, "known_conversations", {"account": account.pk, "keys": list(keys)})
-    return {
-        row["key"]: KnownConversation(
-            conversation_id=row["conversation_id"],
-            thread_key=row["thread_key"],
-            people=frozenset(row["people"]),
-            subject=row["subject"],
-        )
-        for row in found
-    }
-
-
-def rejected(events: Sequence[Event | Change], result: IngestResult) -> list[Bad]:
-    """The events that ingest refused, written down as far as they are known."""
+def rejected(page: Page, result: IngestResult) -> list[Bad]:
+    """The events and orders that were refused, written down as far as they are known."""
+    items = [*page.events, *page.orders]
     return [
-        Bad(delivery_key=events[position].external_id, error=reason, body=_written_down(events[position]))
+        Bad(delivery_key=items[position].external_id, error=reason, body=_written_down(items[position]))
         for position, reason in result.reasons.items()
     ]
 
 
-def _written_down(event: Event | Change) -> bytes:
+def _written_down(item: Event | Change | OrderIn) -> bytes:
+    if isinstance(item, OrderIn):
+        return json.dumps(asdict(item), default=str).encode()
+    event = item
     known = {
         "external_id": event.external_id,
         "kind": event.kind,
@@ -111,9 +92,9 @@ def _delivery_key(item: Bad) -> str:
 
 
 def understand(raw: RawEvent) -> IngestResult:
-    """Parse one stored body and ingest what it holds. Raises ValueError with the reason it cannot be."""
+    """Parse one stored body and take in what it holds. Raises ValueError with the reason it cannot be."""
     with transaction.atomic():
-        result = take_in(raw.account, connector(raw.account.connector).parse(raw))
+        result = take_parcels(raw, connector(connector_of(raw)).parse(raw))
         if result.reasons:
             raise ValueError("; ".join(result.reasons.values()))
         _settle(raw, RawState.DONE)
@@ -122,29 +103,35 @@ def understand(raw: RawEvent) -> IngestResult:
     return result
 
 
+def connector_of(raw: RawEvent) -> str:
+    """Name of the connector that understands this body."""
+    return raw.source.partition(":")[0]
+
+
 def sweep() -> int:
     """Understand what waits, oldest first; what cannot be is parked. Returns how many were looked at."""
     waiting = RawEvent.objects.filter(state=RawState.NEW).order_by("id")
     looked_at = 0
-    for raw_id in list(waiting.values_list("id", flat=True)[:SWEPT_AT_ONCE]):
-        looked_at += _understand_one(raw_id)
+    for raw_id in list(waiting.values_list("pk", flat=True)[:SWEPT_AT_ONCE]):
+        looked_at += understand_one(raw_id)
     return looked_at
 
 
-def _understand_one(raw_id: int) -> bool:
-    """Under a row lock, so that two sweeps never take the same body."""
+def understand_one(raw_id: int) -> bool:
+    """Understand or park one body, under a row lock, so that two workers never take the same."""
     with transaction.atomic():
         rows = RawEvent.objects.filter(pk=raw_id, state=RawState.NEW).select_for_update(skip_locked=True)
-        raw = rows.first()
+        raw: RawEvent | None = rows.first()
         if raw is None:
             return False
         try:
             understand(raw)
         except Exception as error:
             reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            log.warning("raw event parked", account=raw.account_id, reason=reason[:200])
+            log.warning("raw event parked", source=raw.source, reason=reason[:200])
             _settle(raw, RawState.PARKED, error=reason)
-            ChannelAccount.objects.filter(pk=raw.account_id).update(parked=F("parked") + 1)
+            if raw.account_id is not None:
+                ChannelAccount.objects.filter(pk=raw.account_id).update(parked=F("parked") + 1)
         return True
 
 

@@ -37,6 +37,12 @@ def pull_account(account_id: int) -> None:
 
 
 @shared_task(queue="inbound")
+def understand_raw_event(raw_id: int) -> None:
+    """Understand one stored body at once."""
+    raw_events.understand_one(raw_id)
+
+
+@shared_task(queue="inbound")
 def sweep_raw_events() -> None:
     """Understand stored bodies that wait, and forget old ones."""
     raw_events.sweep()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from engagement.views import actions, canned, channels, composer, inbox, messages, thread
+from engagement.views import actions, canned, channels, composer, hooks, inbox, messages, thread
 
 app_name = "engagement"
 urlpatterns = [
@@ -41,6 +41,8 @@ urlpatterns = [
     path("inbox/messages/<int:pk>/mail/", thread.mail_frame, name="mail-frame"),
     path("inbox/files/<int:pk>/", thread.file, name="file"),
     path("inbox/deliveries/<int:pk>/<str:decision>/", composer.delivery_decide, name="delivery-decide"),
+    path("hooks/<slug:name>/", hooks.hook_app, name="hook-app"),
+    path("hooks/<slug:name>/<str:key>/", hooks.hook_account, name="hook-account"),
     path("settings/channels/", channels.channel_list, name="channel-list"),
     path("settings/channels/new/", channels.channel_new, name="channel-new"),
     path("settings/channels/new/<str:name>/", channels.channel_connect, name="channel-connect"),

@@ -1,235 +1,85 @@
-"""What a connector is: the code that knows one network, and the shapes it hands to `engagement.ingest`.
+"""What a connector is: the code that knows one network.
 
-A connector reads a platform and yields `Event`s and `Change`s; it never touches the database.
-`engagement.ingest` is the one door they go through, whichever way they came.
+A connector reads a platform and yields the shapes of `engagement.channels.shapes`; it never touches the
+database. `engagement.ingest` is the one door they go through, whichever way they came. The machine around it
+(`engagement.pulls`, `hooks`, `outbox`, `reconciling`, `media`) decides when it is asked, keeps its cursor and
+its credentials, and writes down what came of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
+from django.conf import settings
+
+from engagement.channels.failures import (
+    AuthFailure,
+    PermanentFailure,
+    PermissionMissing,
+    RateReached,
+    SendFailed,
+    TokenExpired,
+    TransientFailure,
+    Uncertain,
+    WindowClosed,
+    from_http,
+    translated,
+)
+from engagement.channels.shapes import (
+    Act,
+    Author,
+    Bad,
+    Change,
+    Direction,
+    Event,
+    File,
+    Finding,
+    Forged,
+    Fresh,
+    Hook,
+    HookAnswer,
+    Kind,
+    KnownConversation,
+    Limits,
+    Listed,
+    Login,
+    Lookup,
+    Offer,
+    Outgoing,
+    Page,
+    Parcel,
+    PostRef,
+    Rate,
+    Sent,
+    Subscription,
+    Target,
+    VisitFacts,
+)
 
 if TYPE_CHECKING:
-    from engagement.models import ChannelAccount, Delivery, RawEvent
+    from engagement.models import ChannelAccount, RawEvent
+
+__all__ = [
+    "Act", "AuthFailure", "Author", "Bad", "Change", "Connector", "Direction", "Event", "File", "Finding",
+    "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation", "Limits", "Listed", "Login",
+    "Lookup", "Offer", "Outgoing", "Page", "Parcel", "PermanentFailure", "PermissionMissing", "PostRef",
+    "Rate", "RateReached", "SendFailed", "Sent", "Subscription", "Target", "TokenExpired", "TransientFailure",
+    "Uncertain", "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url", "translated",
+]  # fmt: skip
 
 
-class Kind(StrEnum):
-    """What sort of touch an interaction is."""
-
-    MESSAGE = "message"
-    COMMENT = "comment"
-    MENTION = "mention"
-    REVIEW = "review"
-    CALL = "call"
-    VISIT = "visit"
-    SURVEY = "survey"
-    NOTE = "note"
+def app_keys(name: str) -> Mapping[str, str]:
+    """The operator's own app on a platform: `CHANNEL_APP_<NAME>_ID` and the like, by their last word."""
+    found: Mapping[str, str] = settings.CHANNEL_APPS.get(name, {})
+    return found
 
 
-class Direction(StrEnum):
-    """Who spoke: the customer, we, or staff among themselves."""
-
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-    INTERNAL = "internal"
-
-
-@dataclass(frozen=True)
-class Author:
-    """Who wrote it, as the network knows them.
-
-    `issuer` is '' where the network's ids are world-wide, else the page, shop or site that gave the id.
-    `network` overrides the account's (a chat visitor who left an e-mail address stays a chat identity).
-    """
-
-    external_id: str
-    handle: str = ""
-    name: str = ""
-    network: str = ""
-    issuer: str = ""
-    verified: bool = False
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """Profile facts the network told: language, country, city, birth_year, zone. They fill what is blank;
-    what is known of a customer already is never overwritten."""
-
-
-@dataclass(frozen=True)
-class File:
-    """An attachment: its bytes at once, or where a worker fetches them."""
-
-    name: str
-    content_type: str
-    content: bytes = b""
-    url: str = ""
-    size: int = 0
-    content_id: str = ""
-    note: str = ""
-    """Why the content is absent (too large, refused), shown in its place."""
-
-
-@dataclass(frozen=True)
-class PostRef:
-    """Something of ours that people react to."""
-
-    external_id: str
-    text: str = ""
-    url: str = ""
-    media: str = ""
-    published_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class VisitFacts:
-    """What a site or an app told about one visit; `intent` is a value of `engagement.models.Intent`."""
-
-    event: str
-    url: str = ""
-    referrer: str = ""
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    intent: str = ""
-
-
-@dataclass(frozen=True)
-class Event:
-    """One interaction as it arrived.
-
-    `external_id` is unique in the account. `thread_keys` names the threads it may belong to, the surest
-    first: the first one already known decides the conversation, and the others are remembered for it.
-    `occurred_at` is aware. Inbound needs an author; outbound belongs to no customer. A visit belongs to no
-    conversation: nobody answers it.
-    """
-
-    external_id: str
-    kind: str
-    direction: str
-    occurred_at: datetime
-    text: str
-    thread_keys: tuple[str, ...]
-    author: Author | None = None
-    public: bool = False
-    subject: str = ""
-    html: str = ""
-    in_reply_to: str = ""
-    """External id of the interaction it answers, '' for none."""
-    object_key: str = ""
-    rating: int | None = None
-    post: PostRef | None = None
-    files: tuple[File, ...] = ()
-    participants: tuple[tuple[str, Author], ...] = ()
-    """Others in the conversation: (role cc or other, who)."""
-    is_automatic: bool = False
-    """An auto-reply or bounce: kept and shown, but it neither reopens nor waits for an answer."""
-    staff_name: str = ""
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    visit: VisitFacts | None = None
-
-
-@dataclass(frozen=True)
-class Change:
-    """An edit, deletion or delivery status of an interaction, which may arrive before it."""
-
-    external_id: str
-    kind: str
-    """edit, delete, or status"""
-    at: datetime
-    text: str = ""
-    status: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Bad:
-    """An item that could not be understood; parked as RawEvent with its reason and bytes."""
-
-    delivery_key: str
-    error: str
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a pull and the cursor that goes with it; both are saved in one transaction."""
-
-    events: Sequence[Event | Change]
-    cursor: Mapping[str, Any]
-    bad: Sequence[Bad] = ()
-    more: bool = False
-    history: bool = False
-    """Older than the connection: nobody is notified, and old conversations arrive resolved."""
-
-
-@dataclass(frozen=True)
-class KnownConversation:
-    """A conversation that one of an event's ids leads to, as far as a connector needs it to judge."""
-
-    conversation_id: int
-    thread_key: str
-    """One of its keys, which surely leads there."""
-    people: frozenset[str]
-    """External ids of everybody who wrote in it or was written to."""
-    subject: str = ""
-
-
-Lookup = Callable[[Sequence[str]], Mapping[str, KnownConversation]]
-"""Finds the conversations that these thread keys lead to (`engagement.pulls.known_conversations`)."""
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What the platform said of a sent message."""
-
-    external_id: str
-    status: str = "sent"
-
-
-class SendFailed(Exception):
-    """A send that did not happen; the subclass says what follows from it."""
-
-
-class TransientFailure(SendFailed):
-    """Try again later."""
-
-
-class AuthFailure(SendFailed):
-    """The account's credentials do not work; it is paused and admins are told once."""
-
-
-class PermanentFailure(SendFailed):
-    """It will never go; the agent is told in the platform's words."""
-
-
-class WindowClosed(PermanentFailure):
-    """The network's reply window has ended."""
-
-
-class Uncertain(SendFailed):
-    """It may have been sent; never sent again by itself."""
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """Everything a connector needs to send one message, gathered in one query by the outbox."""
-
-    delivery: Delivery
-    account: ChannelAccount
-    text: str
-    html: str
-    subject: str
-    external_id: str
-    """The id we gave it; a platform that takes ours uses it, so a repeat is no second message."""
-    in_reply_to: str
-    references: tuple[str, ...]
-    to: Sequence[Author]
-    cc: Sequence[str]
-    bcc: Sequence[str]
-    thread_key: str
-    files: Sequence[File]
-    sender_name: str
+def platform_url(name: str, default: str) -> str:
+    """Where a platform is; `CHANNEL_URLS` names another place (a proxy, a stand-in for tests)."""
+    return str(settings.CHANNEL_URLS.get(name, default)).rstrip("/")
 
 
 class Connector:
@@ -251,6 +101,36 @@ class Connector:
     has_cc: ClassVar[bool] = False
     takes_our_id: ClassVar[bool] = False
     """A repeat under the id we gave is no second message there: a send that was cut off may be repeated."""
+    reads_back: ClassVar[bool] = False
+    """`find_sent` can tell whether a message that was cut off is there."""
+    takes_hooks: ClassVar[bool] = False
+    """The platform sends webhooks; `hook_scope` says whether each account has an address of its own."""
+    hook_scope: ClassVar[str] = "account"
+    """account, or app: one address for all accounts, and the body names whose it is."""
+    hook_headers: ClassVar[tuple[str, ...]] = ()
+    """Names (lower case) of the headers that are kept beside the body."""
+    subscribes: ClassVar[bool] = False
+    """Webhooks are asked for by `subscribe`; where not, a person sets them up on the platform."""
+    reconciles: ClassVar[bool] = False
+    """The platform can say what it has of a window of time (`list_window`)."""
+    logs_in: ClassVar[bool] = False
+    """Connected by a login on the platform (`begin_login`, `finish_login`) instead of keys alone."""
+    refreshes: ClassVar[bool] = False
+    """Its access tokens end, and `refresh` gives new ones."""
+    has_metrics: ClassVar[bool] = False
+    can_publish: ClassVar[bool] = False
+    takes_files: ClassVar[bool] = False
+    """Answers may carry files."""
+    acts: ClassVar[frozenset[Act]] = frozenset()
+    rates: ClassVar[tuple[Rate, ...]] = ()
+    scopes: ClassVar[Mapping[str, str]] = {}
+    """Permissions that it needs, in the platform's word, each with what it is for."""
+    about: ClassVar[str] = ""
+    """One sentence for the card in Settings: what comes in and what goes out."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What somebody needs before connecting, one sentence each."""
+    keys_of: ClassVar[str] = ""
+    """Name of the operator's app (`app_keys`) without which a login is not possible; '' for none."""
     max_length: ClassVar[int] = 10_000
     max_attachment_bytes: ClassVar[int] = 25 * 1024 * 1024
     pull_every_seconds: ClassVar[int] = 60
@@ -278,9 +158,89 @@ class Connector:
         """Pages since `account.cursor`; each is ingested and committed before the next is asked for."""
         raise NotImplementedError(f"{self.name} cannot pull")
 
-    def parse(self, raw: RawEvent) -> Sequence[Event | Change]:
+    # Webhooks
+
+    def greet(self, hook: Hook, account: ChannelAccount | None) -> HookAnswer | None:
+        """The answer to a platform that only tries the address; None for everything else. Raises Forged."""
+        return None
+
+    def verify(self, hook: Hook, account: ChannelAccount | None) -> None:
+        """Check the signature over the raw bytes in constant time. Raises Forged; also without a secret.
+
+        `account` is None where one address serves all accounts. No database, no network, no parsing.
+        """
+        raise NotImplementedError(f"{self.name} has no webhook")
+
+    def delivery_key(self, hook: Hook) -> str:
+        """The platform's own id of this delivery, the same when it is repeated; '' for none."""
+        return ""
+
+    def hook_answer(self, hook: Hook) -> HookAnswer:
+        """What is said once the body is stored."""
+        return HookAnswer()
+
+    def parse(self, raw: RawEvent) -> Sequence[Parcel]:
         """Understand one stored body. Raises ValueError with a reason; the raw event is then parked."""
         raise NotImplementedError(f"{self.name} has no webhook")
+
+    def subscribe(self, account: ChannelAccount, address: str) -> Subscription:
+        """See to it that the platform sends webhooks to this address; asked at connecting and daily."""
+        raise NotImplementedError(f"{self.name} cannot subscribe")
+
+    def unsubscribe(self, account: ChannelAccount) -> None:
+        """Take the webhooks off again; asked when the account is disconnected."""
+        return None
+
+    # Connecting
+
+    def begin_login(self, cleaned: Mapping[str, Any], *, state: str, back_to: str) -> Login:
+        """Where the browser goes for a login. `cleaned` is what the form asked before; PKCE's verifier and
+        the like go into `remembered`. Raises SendFailed in plain words."""
+        raise NotImplementedError(f"{self.name} has no login")
+
+    def finish_login(
+        self, query: Mapping[str, str], remembered: Mapping[str, Any], *, back_to: str
+    ) -> Sequence[Offer]:
+        """The accounts that the login gives us. Raises SendFailed in plain words; also for a refusal."""
+        raise NotImplementedError(f"{self.name} has no login")
+
+    def refresh(self, account: ChannelAccount) -> Fresh:
+        """New credentials for old ones. The caller holds the account's refresh lease and stores them before
+        they are used. Raises AuthFailure where only a person can help, TransientFailure otherwise."""
+        raise NotImplementedError(f"{self.name} does not refresh")
+
+    def examine(self, account: ChannelAccount) -> Sequence[Finding]:
+        """Try every permission, each alone. The default tries the credentials as a whole."""
+        try:
+            self.check(account)
+        except SendFailed as failure:
+            return [Finding("credentials", works=False, text=str(failure), remedy=failure.advice)]
+        return [Finding("credentials", works=True)]
+
+    # Accounting for what was received
+
+    def list_window(
+        self, account: ChannelAccount, since: datetime, until: datetime
+    ) -> Iterator[Sequence[Listed]]:
+        """What the platform has that was said to this account in [since, until), in any order."""
+        raise NotImplementedError(f"{self.name} cannot be compared")
+
+    def fetch(self, account: ChannelAccount, external_ids: Sequence[str]) -> Page:
+        """The things of `list_window` that came without an event; its cursor is not used."""
+        raise NotImplementedError(f"{self.name} lists whole events")
+
+    def gone(self, account: ChannelAccount, external_ids: Sequence[str]) -> Sequence[str]:
+        """Those of these ids that surely exist no more on the platform; default: cannot tell."""
+        return ()
+
+    def fetch_file(self, account: ChannelAccount, file: File, *, most: int) -> File:
+        """The file with its content, at most `most` bytes. Raises SendFailed.
+
+        The default asks its URL without credentials, and never at a private address.
+        """
+        from engagement.channels.fetching import fetch_public
+
+        return fetch_public(file, most=most)
 
     def admit(
         self, account: ChannelAccount, events: Sequence[Event | Change], lookup: Lookup
@@ -293,6 +253,30 @@ class Connector:
     def send(self, outgoing: Outgoing) -> Sent:
         """Send one message. Raises a `SendFailed`; anything else counts as uncertain."""
         raise NotImplementedError(f"{self.name} cannot send")
+
+    def find_sent(self, outgoing: Outgoing) -> Sent | None:
+        """Read back whether a message that was cut off is there; None where it surely is not.
+
+        Raises SendFailed where that cannot be told now.
+        """
+        raise NotImplementedError(f"{self.name} cannot read back")
+
+    def act(self, account: ChannelAccount, act: Act, target: Target) -> None:
+        """Hide, like, delete or block. Raises a `SendFailed`; done twice it is as done once."""
+        raise NotImplementedError(f"{self.name} cannot do that")
+
+    def limits(self, account: ChannelAccount, *, public: bool) -> Limits:
+        """What one message may hold here, in public or in private."""
+        hours = self.reply_window_hours
+        return Limits(
+            length=self.max_length,
+            file_bytes=self.max_attachment_bytes,
+            window=timedelta(hours=hours) if hours else None,
+        )
+
+    def order_source(self, account: ChannelAccount) -> str:
+        """Who gives the ids of the orders that come through this account."""
+        return account.external_id
 
     def check(self, account: ChannelAccount) -> None:
         """Try the credentials. Raises `AuthFailure` or `TransientFailure` in plain words."""

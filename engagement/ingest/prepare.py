@@ -93,17 +93,20 @@ def _cleaned(event: Event) -> Event:
 
 
 def _remember(prepared: Prepared, account: ChannelAccount, author: Author, country: str) -> IdentityKey:
-    network = author.network or account.network
-    issuer = author.issuer if author.network else (author.issuer or account.issuer)
     try:
-        external_id = normalize(
-            network, clean_text(author.external_id, limit=MAX_LENGTH + 1), country=country
-        )
+        key = key_of(account, author, country)
     except BadIdentity as error:
         raise Rejected(f"author: {error}") from error
-    key = IdentityKey(network, issuer, external_id)
     prepared.people.setdefault(key, author)
     return key
+
+
+def key_of(account: ChannelAccount, author: Author, country: str) -> IdentityKey:
+    """What makes this identity unique. Raises BadIdentity."""
+    network = author.network or account.network
+    issuer = author.issuer if author.network else (author.issuer or account.issuer)
+    text = clean_text(author.external_id, limit=MAX_LENGTH + 1)
+    return IdentityKey(network, issuer, normalize(network, text, country=country))
 
 
 def author_rows(prepared: Iterable[Prepared]) -> list[dict[str, Any]]:
@@ -112,18 +115,20 @@ def author_rows(prepared: Iterable[Prepared]) -> list[dict[str, Any]]:
     for one in prepared:
         for key, author in one.people.items():
             people.setdefault(key, author)
-    return [
-        {
-            "network": key.network,
-            "issuer": key.issuer,
-            "external_id": key.external_id,
-            "handle": clean_text(author.handle or key.external_id, limit=320),
-            "name": clean_text(author.name, limit=200),
-            "verified": author.verified,
-            **_facts(author),
-        }
-        for key, author in people.items()
-    ]
+    return [person_row(key, author) for key, author in people.items()]
+
+
+def person_row(key: IdentityKey, author: Author) -> dict[str, Any]:
+    """One person as `crm.arrivals.own_identities` takes them."""
+    return {
+        "network": key.network,
+        "issuer": key.issuer,
+        "external_id": key.external_id,
+        "handle": clean_text(author.handle or key.external_id, limit=320),
+        "name": clean_text(author.name, limit=200),
+        "verified": author.verified,
+        **_facts(author),
+    }
 
 
 def _facts(author: Author) -> dict[str, Any]:

@@ -1,6 +1,17 @@
 """What is said: accounts, threads, conversations, interactions, and what goes out."""
 
-from engagement.models.account import ChannelAccount, Health, PendingChange, Post, RawEvent, RawState
+from engagement.models.account import (
+    ChannelAccount,
+    Health,
+    HookState,
+    LoginGrant,
+    PendingChange,
+    Post,
+    RawEvent,
+    RawState,
+    Reconciliation,
+    RefusedHook,
+)
 from engagement.models.chat import ChatLine, ChatProof, ChatTicket, ChatVisitor
 from engagement.models.conversation import (
     Conversation,
@@ -11,12 +22,13 @@ from engagement.models.conversation import (
     Status,
     Thread,
 )
-from engagement.models.delivery import ContactLedger, Delivery, DeliveryState
+from engagement.models.delivery import ActRecord, ContactLedger, Delivery, DeliveryState
 from engagement.models.desk import CannedReply, Draft, MailContent, Mention, ReadMark
-from engagement.models.interaction import Attachment, DirtyDay, Interaction
+from engagement.models.interaction import Attachment, DirtyDay, FileState, Interaction
 from engagement.models.visit import Intent, VisitContent
 
 __all__ = [
+    "ActRecord",
     "Attachment",
     "CannedReply",
     "ChannelAccount",
@@ -32,9 +44,12 @@ __all__ = [
     "DeliveryState",
     "DirtyDay",
     "Draft",
+    "FileState",
     "Health",
+    "HookState",
     "Intent",
     "Interaction",
+    "LoginGrant",
     "MailContent",
     "Mention",
     "Participant",
@@ -44,6 +59,8 @@ __all__ = [
     "RawEvent",
     "RawState",
     "ReadMark",
+    "Reconciliation",
+    "RefusedHook",
     "Status",
     "Thread",
     "VisitContent",

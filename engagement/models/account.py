@@ -21,6 +21,15 @@ class Health(models.TextChoices):
     PAUSED = "paused", "Paused"
 
 
+class HookState(models.TextChoices):
+    """Whether the platform sends webhooks for an account."""
+
+    NONE = "none", "Not used"
+    ON = "on", "On"
+    OFF = "off", "Off"
+    BY_HAND = "by_hand", "Set up by hand"
+
+
 class ChannelAccount(models.Model):
     """One connected page, mailbox, number or shop."""
 
@@ -51,6 +60,28 @@ class ChannelAccount(models.Model):
     stored = models.BigIntegerField(default=0, help_text="of them new interactions")
     repeated = models.BigIntegerField(default=0, help_text="of them already known")
     parked = models.BigIntegerField(default=0, help_text="of them not understood")
+    closed_until = models.DateTimeField(
+        null=True, blank=True, help_text="after failures in a row nothing is asked or sent before this"
+    )
+    token_expires_at = models.DateTimeField(null=True, blank=True)
+    refresh_lease_until = models.DateTimeField(null=True, blank=True)
+    scopes = models.JSONField(default=list, blank=True, help_text="permissions that the platform granted")
+    findings = models.JSONField(default=list, blank=True, help_text="lines of the last self-test")
+    examined_at = models.DateTimeField(null=True, blank=True)
+    hook_key = models.CharField(
+        max_length=64, blank=True, help_text="the secret part of its own webhook address"
+    )
+    hook_state = models.CharField(max_length=8, choices=HookState.choices, default=HookState.NONE)
+    hook_text = models.CharField(max_length=500, blank=True)
+    hook_checked_at = models.DateTimeField(null=True, blank=True)
+    hook_expires_at = models.DateTimeField(null=True, blank=True)
+    maintained_at = models.DateTimeField(
+        null=True, blank=True, help_text="when token and webhook were last looked after"
+    )
+    reconciled_at = models.DateTimeField(null=True, blank=True)
+    silent_since = models.DateTimeField(
+        null=True, blank=True, help_text="nothing came although its usual hours would have brought something"
+    )
     reply_goal_minutes = models.PositiveIntegerField(default=240)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -60,6 +91,9 @@ class ChannelAccount(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["connector", "network", "external_id"], name="engagement_channelaccount_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["hook_key"], condition=~Q(hook_key=""), name="engagement_channelaccount_hook_key"
             ),
         ]
         indexes: ClassVar = [
@@ -85,7 +119,10 @@ class RawEvent(models.Model):
     A bad one is parked with its error and can be replayed; understood ones are kept 30 days.
     """
 
-    account = models.ForeignKey(ChannelAccount, on_delete=models.CASCADE, related_name="raw_events")
+    account = models.ForeignKey(
+        ChannelAccount, null=True, on_delete=models.CASCADE, related_name="raw_events",
+        help_text="none where one address serves all accounts of an app",
+    )  # fmt: skip
     source = models.CharField(max_length=80, help_text="connector and account")
     delivery_key = models.CharField(
         max_length=200, help_text="the platform's delivery id, else sha256 of the body"
@@ -138,6 +175,7 @@ class Post(models.Model):
     topic = models.CharField(max_length=80, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
+    metrics_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -146,3 +184,58 @@ class Post(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60] or self.external_id
+
+
+class RefusedHook(models.Model):
+    """How many webhooks were refused on one day for a wrong signature; nothing else is kept."""
+
+    connector = models.CharField(max_length=40)
+    account = models.ForeignKey(ChannelAccount, null=True, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    n = models.PositiveBigIntegerField(default=0)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["connector", "account", "day"],
+                nulls_distinct=False,
+                name="engagement_refusedhook_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n} refused for {self.connector} on {self.day}"
+
+
+class Reconciliation(models.Model):
+    """One day of one account, as the platform counts it and as we do."""
+
+    account = models.ForeignKey(ChannelAccount, on_delete=models.CASCADE, related_name="reconciliations")
+    day = models.DateField(help_text="local day of the workspace")
+    theirs = models.PositiveIntegerField(default=0, help_text="what the platform says it has")
+    ours = models.PositiveIntegerField(default=0, help_text="of them stored here before the comparison")
+    missing = models.PositiveIntegerField(default=0, help_text="of them not here before the comparison")
+    repaired = models.PositiveIntegerField(default=0, help_text="of the missing, fetched and stored")
+    gone = models.PositiveIntegerField(default=0, help_text="here, and deleted on the platform")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "day"], name="engagement_reconciliation_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} on {self.day}: {self.theirs} there, {self.ours} here"
+
+
+class LoginGrant(models.Model):
+    """What a login on a platform gave, until somebody chose the accounts to connect; gone after an hour."""
+
+    connector = models.CharField(max_length=40)
+    staff = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
+    offers = EncryptedJSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.connector} for {self.staff_id}"

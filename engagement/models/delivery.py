@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from engagement.channels.shapes import Act
 from engagement.models.account import ChannelAccount
 from engagement.models.conversation import Conversation
 from engagement.models.interaction import Interaction
@@ -47,6 +48,10 @@ class Delivery(models.Model):
     failure_text = models.CharField(max_length=500, blank=True)
     asked_at = models.DateTimeField(
         null=True, blank=True, help_text="when staff were asked what to do with one that does not get through"
+    )
+    advice = models.CharField(max_length=500, blank=True, help_text="what staff can do about a failure")
+    may_be_twice = models.BooleanField(
+        default=False, help_text="sent again although the first try may have arrived; the network cannot tell"
     )
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
@@ -111,3 +116,48 @@ class ContactLedger(models.Model):
 
     def __str__(self) -> str:
         return f"{self.origin} to {self.customer_id}"
+
+
+class ActRecord(models.Model):
+    """Something done on a network beside answering: a comment hidden, liked or deleted, somebody blocked.
+
+    It waits in the table until a worker has done it, as a delivery does.
+    """
+
+    account = models.ForeignKey(ChannelAccount, on_delete=models.PROTECT, related_name="acts")
+    interaction = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="acts")
+    act = models.CharField(max_length=8, choices=[(one.value, one.value.capitalize()) for one in Act])
+    state = models.CharField(
+        max_length=8,
+        choices=[("queued", "Queued"), ("doing", "Doing"), ("done", "Done"), ("failed", "Failed")],
+        default="queued",
+    )
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    failure_text = models.CharField(max_length=500, blank=True)
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["interaction", "act"],
+                condition=Q(state__in=["queued", "doing"]),
+                name="engagement_actrecord_one_open",
+            ),
+        ]
+        indexes: ClassVar = [
+            # the sweep of acts that are due
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(state__in=["queued", "doing"]),
+                name="engagement_actrecord_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act} of {self.interaction_id}: {self.state}"

@@ -66,6 +66,7 @@ class Interaction(models.Model):
     )
     edited_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
+    hidden_at = models.DateTimeField(null=True, help_text="hidden from others on the network")
 
     objects = InteractionQuerySet.as_manager()
 
@@ -110,6 +111,14 @@ class Interaction(models.Model):
         return self.text[:60] or self.external_id
 
 
+class FileState(models.TextChoices):
+    """Whether an attachment's content is here."""
+
+    KEPT = "kept", "Kept"
+    WAITING = "waiting", "Being fetched"
+    FAILED = "failed", "Not available"
+
+
 class Attachment(models.Model):
     """A file of an interaction, kept in Django's storage and served by permission."""
 
@@ -120,6 +129,22 @@ class Attachment(models.Model):
     file = models.FileField(upload_to="attachments/%Y/%m", max_length=300, blank=True)
     content_id = models.CharField(max_length=200, blank=True, help_text="for pictures shown inside a mail")
     note = models.CharField(max_length=200, blank=True, help_text="why the content is absent")
+    source = models.TextField(blank=True, help_text="where a worker fetches it: a URL, or the platform's id")
+    state = models.CharField(max_length=8, choices=FileState.choices, default=FileState.KEPT)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    thumbnail = models.FileField(upload_to="thumbnails/%Y/%m", max_length=300, blank=True)
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            # files that a worker is to fetch
+            models.Index(
+                fields=["next_try_at"], condition=Q(state="waiting"), name="engagement_attachment_due"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

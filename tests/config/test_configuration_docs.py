@@ -11,7 +11,7 @@ APPS = ("accounts", "analytics", "config", "core", "crm", "engagement", "persona
 # Set by our own commands for our own processes, or by the machine.
 INTERNAL = {"DJANGO_SETTINGS_MODULE", "COLLECTING_STATIC", "SSL_CERT_DIR", "NPM_CONFIG_REGISTRY"}
 READERS = {"env", "whole_number", "rate", "getenv"}
-METHODS = {"bool", "list", "int", "str", "float", "get"}
+METHODS = {"bool", "dict", "list", "int", "str", "float", "get"}
 
 
 def variables_read() -> set[str]:

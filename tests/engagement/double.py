@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from engagement.channels.base import Author, Bad, Change, Connector, Event, Page
+from engagement.channels.base import Author, Bad, Change, Connector, Event, Page, Parcel
 
 
 def event(external_id: str, *, author: str = "bob@example.org", text: str = "Hello") -> Event:
@@ -49,10 +49,10 @@ class Double(Connector):
             if not more:
                 return
 
-    def parse(self, raw: Any) -> Sequence[Event | Change]:
+    def parse(self, raw: Any) -> Sequence[Parcel]:
         body = bytes(raw.body).decode()
         if body.startswith("bad"):
             raise ValueError("This body is bad.")
         if body.startswith("crash"):
             raise KeyError("entry")
-        return [event(body)]
+        return [Parcel([event(body)])]

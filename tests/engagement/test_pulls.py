@@ -12,7 +12,8 @@ from django.utils import timezone
 from accounts.models import Team
 from core.models import Event as Happened
 from engagement import channels, pulls, raw_events, tasks
-from engagement.channels.base import AuthFailure, Bad, TransientFailure
+from engagement.channels.base import AuthFailure, Bad, Parcel, TransientFailure
+from engagement.intake import known_conversations, take_in
 from engagement.models import ChannelAccount, Health, Interaction, RawEvent
 from tests.engagement.double import Double, event
 
@@ -240,8 +241,8 @@ def test_understood_bodies_are_forgotten_after_thirty_days_and_parked_ones_stay(
 
 def test_known_conversations_names_everybody_in_them(account, double):
     with transaction.atomic():
-        raw_events.take_in(account, [event("a"), event("b", author="carl@example.org")])
-    found = raw_events.known_conversations(account, ["thread:bob@example.org", "mail:b", "thread:nobody"])
+        take_in(account, Parcel([event("a"), event("b", author="carl@example.org")]))
+    found = known_conversations(account, ["thread:bob@example.org", "mail:b", "thread:nobody"])
     assert {key: set(one.people) for key, one in found.items()} == {
         "thread:bob@example.org": {"bob@example.org"},
         "mail:b": {"carl@example.org"},

@@ -17,6 +17,7 @@ from engagement.channels.base import (
     Lookup,
     Outgoing,
     Page,
+    Parcel,
     SendFailed,
     Sent,
     TransientFailure,
@@ -85,10 +86,12 @@ class EmailConnector(Connector):
         """Pages of mails that came after the cursor, by UID."""
         return pages(account, max_file=self.max_attachment_bytes)
 
-    def parse(self, raw: RawEvent) -> Sequence[Event | Change]:
-        """A parked mail, once more."""
+    def parse(self, raw: RawEvent) -> Sequence[Parcel]:
+        """A parked mail, once more. Raises ValueError where it belongs to no mailbox."""
+        if raw.account is None:
+            raise ValueError("The mail belongs to no mailbox.")
         mail = read_mail(bytes(raw.body), max_file=self.max_attachment_bytes)
-        return events_of(raw.account, mail, arrived_at=raw.received_at)
+        return [Parcel(events_of(raw.account, mail, arrived_at=raw.received_at))]
 
     def admit(
         self, account: ChannelAccount, events: Sequence[Event | Change], lookup: Lookup

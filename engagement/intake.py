@@ -1,0 +1,117 @@
+"""What a page or a body holds, taken in whole: posts, what was said, purchases, people, and who is who.
+
+Everything goes in the caller's transaction, so that a pull's cursor moves with all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import transaction
+
+from core import sql
+from crm.arrivals import fill_blanks, own_identities
+from crm.orders import OrderOutcome, store_orders
+from engagement.channels import connector
+from engagement.channels.base import Change, Event, KnownConversation, Page, Parcel
+from engagement.ingest import IngestResult, Outcome, ingest
+from engagement.ingest.people import people_rows, vouch
+from engagement.ingest.posts import store_known_posts
+from engagement.models import ChannelAccount, RawEvent
+
+APP = "engagement"
+OUTCOME_OF_ORDER = {
+    OrderOutcome.STORED: Outcome.STORED,
+    OrderOutcome.CHANGED: Outcome.CHANGED,
+    OrderOutcome.REPEATED: Outcome.REPEATED,
+    OrderOutcome.REJECTED: Outcome.REJECTED,
+    OrderOutcome.ERASED: Outcome.ERASED,
+}
+
+
+def take_in(account: ChannelAccount, batch: Page | Parcel, *, live: bool = True) -> IngestResult:
+    """Take in one batch of one account. Outcomes and reasons are in the order events, then orders."""
+    with transaction.atomic():
+        # first, because it locks whole customers
+        vouch(account, batch.links)
+        store_known_posts(account, batch.posts)
+        result = _take_events(account, batch.events, live=live)
+        _take_orders(account, batch, result, live=live)
+        if batch.people:
+            rows = people_rows(account, batch.people)
+            fill_blanks(rows, own_identities(rows, source=account.connector), source=account.connector)
+    return result
+
+
+def take_parcels(raw: RawEvent, parcels: Sequence[Parcel]) -> IngestResult:
+    """Take in each parcel of one body for its account.
+
+    Those of accounts that are not connected are left out, and a reason says so: the body is parked and can be
+    taken in again once the account is there.
+    """
+    whole = IngestResult(outcomes=[])
+    for parcel in parcels:
+        account = _account_of(raw, parcel)
+        if account is None:
+            whole.reasons[len(whole.outcomes)] = (
+                f"No account is connected for {parcel.account or 'this body'}."
+            )
+            whole.outcomes.append(Outcome.REJECTED)
+            continue
+        result = take_in(account, parcel)
+        offset = len(whole.outcomes)
+        whole.outcomes += result.outcomes
+        whole.reasons |= {offset + position: reason for position, reason in result.reasons.items()}
+        whole.ids |= result.ids
+        whole.conversations += result.conversations
+        if parcel.revoked:
+            _note_revoked(account, parcel.revoked)
+    return whole
+
+
+def _account_of(raw: RawEvent, parcel: Parcel) -> ChannelAccount | None:
+    if not parcel.account:
+        return raw.account
+    name = raw.source.partition(":")[0]
+    rows = ChannelAccount.objects.filter(connector=name, external_id=parcel.account, is_active=True)
+    return rows.select_related("brand", "team").order_by("pk").first()
+
+
+def _note_revoked(account: ChannelAccount, why: str) -> None:
+    from engagement.pulls import note_login_needed
+
+    note_login_needed(account, why)
+
+
+def _take_events(account: ChannelAccount, events: Sequence[Event | Change], *, live: bool) -> IngestResult:
+    """Let the connector judge what the events claim to belong to, then ingest them."""
+    if not events:
+        return IngestResult(outcomes=[])
+    judged = connector(account.connector).admit(
+        account, events, lambda keys: known_conversations(account, keys)
+    )
+    return ingest(account, judged, live=live)
+
+
+def _take_orders(account: ChannelAccount, batch: Page | Parcel, result: IngestResult, *, live: bool) -> None:
+    if not batch.orders:
+        return
+    source = connector(account.connector).order_source(account)
+    stored = store_orders(source, batch.orders, live=live)
+    offset = len(result.outcomes)
+    result.outcomes += [OUTCOME_OF_ORDER[one] for one in stored.outcomes]
+    result.reasons |= {offset + position: reason for position, reason in stored.reasons.items()}
+
+
+def known_conversations(account: ChannelAccount, keys: Sequence[str]) -> Mapping[str, KnownConversation]:
+    """The conversations of this account that these thread keys lead to, by key."""
+    found = sql.rows(APP, "known_conversations", {"account": account.pk, "keys": list(keys)})
+    return {
+        row["key"]: KnownConversation(
+            conversation_id=row["conversation_id"],
+            thread_key=row["thread_key"],
+            people=frozenset(row["people"]),
+            subject=row["subject"],
+        )
+        for row in found
+    }
