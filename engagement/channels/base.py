@@ -113,6 +113,11 @@ class Connector:
     """Webhooks are asked for by `subscribe`; where not, a person sets them up on the platform."""
     reconciles: ClassVar[bool] = False
     """The platform can say what it has of a window of time (`list_window`)."""
+    why_not_compared: ClassVar[str] = ""
+    """Where it cannot be compared: the reason, as one sentence for the health page."""
+    reads_history: ClassVar[bool] = False
+    """What was said before the connection can be pulled too; `settings["only_new"]` is True where nobody
+    wants it."""
     logs_in: ClassVar[bool] = False
     """Connected by a login on the platform (`begin_login`, `finish_login`) instead of keys alone."""
     refreshes: ClassVar[bool] = False
@@ -131,6 +136,8 @@ class Connector:
     """What somebody needs before connecting, one sentence each."""
     keys_of: ClassVar[str] = ""
     """Name of the operator's app (`app_keys`) without which a login is not possible; '' for none."""
+    app_parts: ClassVar[tuple[str, ...]] = ("id", "secret")
+    """The parts of that app which must be given: `CHANNEL_APP_<NAME>_<PART>`."""
     max_length: ClassVar[int] = 10_000
     max_attachment_bytes: ClassVar[int] = 25 * 1024 * 1024
     pull_every_seconds: ClassVar[int] = 60
@@ -186,6 +193,10 @@ class Connector:
     def subscribe(self, account: ChannelAccount, address: str) -> Subscription:
         """See to it that the platform sends webhooks to this address; asked at connecting and daily."""
         raise NotImplementedError(f"{self.name} cannot subscribe")
+
+    def hook_copied(self, account: ChannelAccount) -> Sequence[tuple[str, str]]:
+        """What a person copies into the platform beside the webhook's address: (label, value)."""
+        return ()
 
     def unsubscribe(self, account: ChannelAccount) -> None:
         """Take the webhooks off again; asked when the account is disconnected."""

@@ -64,6 +64,9 @@ class ChannelAccount(models.Model):
         null=True, blank=True, help_text="after failures in a row nothing is asked or sent before this"
     )
     token_expires_at = models.DateTimeField(null=True, blank=True)
+    token_renewed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the access token in hand was given"
+    )
     refresh_lease_until = models.DateTimeField(null=True, blank=True)
     scopes = models.JSONField(default=list, blank=True, help_text="permissions that the platform granted")
     findings = models.JSONField(default=list, blank=True, help_text="lines of the last self-test")
@@ -79,6 +82,9 @@ class ChannelAccount(models.Model):
         null=True, blank=True, help_text="when token and webhook were last looked after"
     )
     reconciled_at = models.DateTimeField(null=True, blank=True)
+    reconcile_text = models.CharField(
+        max_length=500, blank=True, help_text="why the last comparison with the platform did not end"
+    )
     silent_since = models.DateTimeField(
         null=True, blank=True, help_text="nothing came although its usual hours would have brought something"
     )
@@ -176,6 +182,11 @@ class Post(models.Model):
     published_at = models.DateTimeField(null=True, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
     metrics_at = models.DateTimeField(null=True, blank=True)
+    as_of = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when its words were so on the network; null: told by a comment on it",
+    )
 
     class Meta:
         constraints: ClassVar = [
