@@ -203,7 +203,9 @@ class Client:
     """Requests to one far side. Use one a job; close it, or use it in `with`.
 
     `secrets` are texts that must never appear in a failure or a log line, such as a token that
-    the platform wants in the path; what the headers carry is hidden anyway.
+    the platform wants in the path; what the headers carry is hidden anyway. `on_answer` sees
+    every answer, also one that is a failure, before anything else is made of it: what it says of
+    an allowance is worth most where the far side refuses.
     """
 
     def __init__(
@@ -219,6 +221,7 @@ class Client:
         max_bytes: int = MAX_BYTES,
         retries: int = RETRIES,
         sleep: Callable[[float], None] = time.sleep,
+        on_answer: Callable[[Answer], None] | None = None,
     ) -> None:
         self.base_url = base_url
         self.headers = {"User-Agent": "Rapport", **(headers or {})}
@@ -226,6 +229,7 @@ class Client:
         self.user_given = user_given
         self.timeout, self.total_timeout = timeout, total_timeout
         self.max_bytes, self.retries, self.sleep = max_bytes, retries, sleep
+        self.on_answer = on_answer
         self._secrets = _worth_hiding([*secrets, *(auth or ()), *(headers or {}).values()])
         self._session = requests.Session()
         # Without this a .netrc on the machine would replace our own Authorization header.
@@ -375,7 +379,10 @@ class Client:
             response.close()
         # A session would otherwise carry one account's cookies into another's request.
         self._session.cookies.clear()
-        return Answer(response.status_code, response.headers, body, rate_limit(response.headers))
+        answer = Answer(response.status_code, response.headers, body, rate_limit(response.headers))
+        if self.on_answer is not None:
+            self.on_answer(answer)
+        return answer
 
     def _read(self, call: _Call, response: requests.Response) -> bytes:
         """The body, piece by piece, so that neither size nor a dripping server can hold us."""

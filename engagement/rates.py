@@ -1,8 +1,10 @@
 """What a platform allows, kept as token buckets in Redis and corrected by what its answers say.
 
 A bucket is full of `count` tokens and refills in `seconds`. The platform's own headers know better than our
-count (other programs use the same app), so they overwrite it. With Redis away everything is allowed: the
-platform then says no by itself, and nothing is lost.
+count (other programs use the same app), so they overwrite it. A platform that said "not before" shuts the
+account's gate for that allowance, and for no other account: whether its app is meant too, the next answer to
+each of the others tells. With Redis away everything is allowed: the platform then says no by itself, and
+nothing is lost.
 """
 
 from __future__ import annotations
@@ -25,27 +27,31 @@ from engagement.models import ChannelAccount
 log = structlog.get_logger(__name__)
 
 TAKE = """
-local now = tonumber(ARGV[1])
-for i, key in ipairs(KEYS) do
-  local count, seconds = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-  local left = tonumber(redis.call('HGET', key, 'left') or count)
-  local at = tonumber(redis.call('HGET', key, 'at') or now)
-  local shut = tonumber(redis.call('HGET', key, 'shut') or 0)
-  left = math.min(count, left + (now - at) * count / seconds)
-  if shut > now then return tostring(shut - now) end
-  if left < 1 then return tostring((1 - left) * seconds / count) end
+local now, gates = tonumber(ARGV[1]), tonumber(ARGV[2])
+for i = 1, gates do
+  local shut = tonumber(redis.call('HGET', KEYS[i], 'shut') or 0)
+  if shut > now then return {i, tostring(shut - now)} end
 end
-for i, key in ipairs(KEYS) do
-  local count, seconds = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-  local left = tonumber(redis.call('HGET', key, 'left') or count)
-  local at = tonumber(redis.call('HGET', key, 'at') or now)
-  left = math.min(count, left + (now - at) * count / seconds)
-  redis.call('HSET', key, 'left', tostring(left - 1), 'at', tostring(now))
-  redis.call('EXPIRE', key, math.ceil(seconds * 2) + 60)
+local function left(i)
+  local count, seconds = tonumber(ARGV[1 + 2 * (i - gates)]), tonumber(ARGV[2 + 2 * (i - gates)])
+  local kept = tonumber(redis.call('HGET', KEYS[i], 'left') or count)
+  local at = tonumber(redis.call('HGET', KEYS[i], 'at') or now)
+  return math.min(count, kept + math.max(0, now - at) * count / seconds), count, seconds
 end
-return '0'
+for i = gates + 1, #KEYS do
+  local shut = tonumber(redis.call('HGET', KEYS[i], 'shut') or 0)
+  if shut > now then return {i, tostring(shut - now)} end
+  local tokens, count, seconds = left(i)
+  if tokens < 1 then return {i, tostring((1 - tokens) * seconds / count)} end
+end
+for i = gates + 1, #KEYS do
+  local tokens, count, seconds = left(i)
+  redis.call('HSET', KEYS[i], 'left', tostring(tokens - 1), 'at', tostring(now))
+  redis.call('EXPIRE', KEYS[i], math.ceil(seconds * 2) + 60)
+end
+return {0, '0'}
 """
-"""Take one token of every bucket, or of none: answers how many seconds to wait, '0' where they were taken."""
+"""Take one token of every bucket, or of none; answers which key says no (0: none) and for how many seconds."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,17 @@ class Left:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Wait:
+    """How long to wait, and whether that is only for this person; false where nothing need wait."""
+
+    seconds: float = 0.0
+    is_person: bool = False
+
+    def __bool__(self) -> bool:
+        return self.seconds > 0
+
+
 @cache
 def _redis() -> redis.Redis:
     return redis.Redis.from_url(
@@ -67,7 +84,11 @@ def _redis() -> redis.Redis:
 
 def _key(account: ChannelAccount, rate: Rate, person: str = "") -> str:
     whose = {"account": str(account.pk), "app": "app", "person": f"{account.pk}:{person}"}[rate.per]
-    return f"rapport-rate:{account.connector}:{rate.name}:{whose}"
+    return f"rapport-rate:{account.connector}:{rate.name}:{whose}:{rate.count}/{rate.seconds:g}"
+
+
+def _gate(account: ChannelAccount, name: str) -> str:
+    return f"rapport-rate:{account.connector}:{name}:gate:{account.pk}"
 
 
 def _rates(account: ChannelAccount, names: Iterable[str]) -> list[Rate]:
@@ -77,36 +98,66 @@ def _rates(account: ChannelAccount, names: Iterable[str]) -> list[Rate]:
 
 def take(account: ChannelAccount, *names: str, person: str = "") -> float:
     """Take one token of each allowance of these names; seconds to wait where one is used up, else 0."""
-    rates = _rates(account, names)
-    if not rates:
-        return 0.0
-    keys = [_key(account, rate, person) for rate in rates]
-    arguments: list[Any] = [time.time()]
-    for rate in rates:
+    return ask(account, *names, person=person).seconds
+
+
+def ask(account: ChannelAccount, *names: str, person: str = "") -> Wait:
+    """The same, and whether the wait concerns this person alone. Without a person theirs is not asked."""
+    found = [rate for rate in _rates(account, names) if person or rate.per != "person"]
+    gates = [_gate(account, name) for name in names]
+    keys = [*gates, *(_key(account, rate, person) for rate in found)]
+    arguments: list[Any] = [time.time(), len(gates)]
+    for rate in found:
         arguments += [rate.count, rate.seconds]
     try:
-        return float(str(_redis().eval(TAKE, len(keys), *keys, *arguments)))
+        told: Any = _redis().eval(TAKE, len(keys), *keys, *arguments)
     except redis.RedisError as error:
         log.warning("allowances cannot be asked", reason=str(error))
-        return 0.0
+        return Wait()
+    which, seconds = int(told[0]), float(told[1])
+    if which == 0:
+        return Wait()
+    is_person = which > len(gates) and found[which - len(gates) - 1].per == "person"
+    return Wait(seconds, is_person)
 
 
 def shut(account: ChannelAccount, name: str, seconds: float) -> None:
     """The platform said: nothing of this for so many seconds."""
-    until = time.time() + seconds
-    for rate in _rates(account, [name]) or [Rate(name, 1, max(seconds, 1))]:
-        _write(_key(account, rate), {"shut": str(until)}, seconds)
+    _write(_gate(account, name), {"shut": str(time.time() + seconds)}, seconds)
+
+
+def shut_for(account: ChannelAccount, name: str) -> float:
+    """For how many seconds the platform still wants none of this; 0 for open."""
+    try:
+        until = _redis().hget(_gate(account, name), "shut")
+    except redis.RedisError:
+        return 0.0
+    return max(0.0, float(str(until or 0)) - time.time())
 
 
 def observe(account: ChannelAccount, name: str, limit: http.RateLimit) -> None:
-    """What an answer said of the allowance replaces our own count."""
+    """What an answer said of the allowance replaces our own count.
+
+    An answer speaks of one allowance. Where several bear the name it is the one of that size, else the
+    account's own. One of another size than ours (a platform that counts in percent) is taken by its share.
+    """
     if limit.remaining is None:
         return
-    for rate in _rates(account, [name]):
-        values = {"left": str(min(limit.remaining, rate.count)), "at": str(time.time())}
-        if limit.remaining == 0 and limit.resets_in:
-            values["shut"] = str(time.time() + limit.resets_in)
-        _write(_key(account, rate), values, max(rate.seconds, limit.resets_in or 0))
+    rate = _meant(account, name, limit)
+    if rate is None:
+        return
+    share = limit.remaining / limit.limit if limit.limit else limit.remaining / rate.count
+    values = {"left": str(rate.count * min(max(share, 0.0), 1.0)), "at": str(time.time())}
+    if limit.remaining == 0 and limit.resets_in:
+        values["shut"] = str(time.time() + limit.resets_in)
+    _write(_key(account, rate), values, max(rate.seconds, limit.resets_in or 0))
+
+
+def _meant(account: ChannelAccount, name: str, limit: http.RateLimit) -> Rate | None:
+    found = [rate for rate in _rates(account, [name]) if rate.per != "person"]
+    same = [rate for rate in found if rate.count == limit.limit]
+    own = [rate for rate in found if rate.per == "account"]
+    return next(iter([*same, *own, *found]), None)
 
 
 def _write(key: str, values: dict[str, str], seconds: float) -> None:
@@ -122,16 +173,20 @@ def _write(key: str, values: dict[str, str], seconds: float) -> None:
 def left(account: ChannelAccount) -> list[Left]:
     """What is left of each allowance of this account, for its health page; full where nothing is known."""
     found = []
-    now = time.time()
     for rate in connector(account.connector).rates:
-        if rate.per == "person":
-            continue
-        try:
-            values = _redis().hgetall(_key(account, rate))
-        except redis.RedisError:
-            values = {}
-        known, at = float(values.get("left", rate.count)), float(values.get("at", now))
-        now_left = min(rate.count, known + (now - at) * rate.count / rate.seconds)
-        shut_for = float(values.get("shut", 0)) - now
-        found.append(Left(rate.name, rate.count, 0 if shut_for > 0 else now_left, rate.seconds))
+        if rate.per != "person":
+            tokens = 0.0 if shut_for(account, rate.name) else _tokens(account, rate)
+            found.append(Left(rate.name, rate.count, tokens, rate.seconds))
     return found
+
+
+def _tokens(account: ChannelAccount, rate: Rate) -> float:
+    now = time.time()
+    try:
+        values: Any = _redis().hgetall(_key(account, rate))
+    except redis.RedisError:
+        values = {}
+    if float(values.get("shut", 0)) > now:
+        return 0.0
+    known, at = float(values.get("left", rate.count)), float(values.get("at", now))
+    return min(rate.count, known + max(0.0, now - at) * rate.count / rate.seconds)
