@@ -8,7 +8,7 @@ its credentials, and writes down what came of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -120,6 +120,10 @@ class Connector:
     wants it."""
     logs_in: ClassVar[bool] = False
     """Connected by a login on the platform (`begin_login`, `finish_login`) instead of keys alone."""
+    watches: ClassVar[bool] = False
+    """A connection held open can say at once that something is new (`watch`); pulls go on beside it."""
+    repeats_are_edits: ClassVar[bool] = False
+    """What is pushed or imported again with other words was edited there (a review)."""
     refreshes: ClassVar[bool] = False
     """Its access tokens end, and `refresh` gives new ones."""
     has_metrics: ClassVar[bool] = False
@@ -202,7 +206,27 @@ class Connector:
         """Take the webhooks off again; asked when the account is disconnected."""
         return None
 
+    # Watching
+
+    def watch_places(self, account: ChannelAccount) -> Sequence[str]:
+        """What is watched for this account, one connection each, the most important first."""
+        return ("",)
+
+    def watch(
+        self, account: ChannelAccount, place: str, *, tell: Callable[[], None], ended: Callable[[], bool]
+    ) -> None:
+        """Hold a connection and call `tell` when it stands and whenever something is new there.
+
+        Returns soon after `ended` says so, or when the platform has nothing to watch by; raises SendFailed
+        when the connection fails. It runs in a thread of its own: no database.
+        """
+        raise NotImplementedError(f"{self.name} cannot be watched")
+
     # Connecting
+
+    def wants_login(self, cleaned: Mapping[str, Any]) -> bool:
+        """Whether these values of the form lead to a login on the platform, not to keys alone."""
+        return self.logs_in
 
     def begin_login(self, cleaned: Mapping[str, Any], *, state: str, back_to: str) -> Login:
         """Where the browser goes for a login. `cleaned` is what the form asked before; PKCE's verifier and
