@@ -51,7 +51,7 @@ for i = gates + 1, #KEYS do
 end
 return {0, '0'}
 """
-"""Take one token of every bucket, or of none; answers which key says no (0: none) and for how many seconds."""
+"""Take a token of every bucket, or of none: answers which key says no (0: none), and for how many seconds."""
 
 
 @dataclass(frozen=True)

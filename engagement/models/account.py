@@ -61,7 +61,11 @@ class ChannelAccount(models.Model):
     repeated = models.BigIntegerField(default=0, help_text="of them already known")
     parked = models.BigIntegerField(default=0, help_text="of them not understood")
     closed_until = models.DateTimeField(
-        null=True, blank=True, help_text="after failures in a row nothing is asked or sent before this"
+        null=True, blank=True, help_text="after failures in a row nothing is pulled before this"
+    )
+    send_failures = models.PositiveSmallIntegerField(default=0, help_text="sends that failed, in a row")
+    send_closed_until = models.DateTimeField(
+        null=True, blank=True, help_text="after failures in a row nothing is sent before this"
     )
     token_expires_at = models.DateTimeField(null=True, blank=True)
     token_renewed_at = models.DateTimeField(

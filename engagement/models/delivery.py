@@ -42,9 +42,12 @@ class Delivery(models.Model):
     state = models.CharField(max_length=9, choices=DeliveryState.choices, default=DeliveryState.QUEUED)
     payload = models.JSONField(default=dict, help_text="cc, bcc, html, subject")
     attempts = models.PositiveSmallIntegerField(default=0)
+    deaths = models.PositiveSmallIntegerField(default=0, help_text="workers that died while they sent it")
     next_try_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True, blank=True)
-    failure = models.CharField(max_length=10, blank=True, help_text="transient, auth, permanent, window")
+    failure = models.CharField(
+        max_length=10, blank=True, help_text="transient, rate, auth, permanent, window, uncertain"
+    )
     failure_text = models.CharField(max_length=500, blank=True)
     asked_at = models.DateTimeField(
         null=True, blank=True, help_text="when staff were asked what to do with one that does not get through"

@@ -16,7 +16,6 @@ from engagement.models import ChannelAccount
 from tests.channels.platform import Call, Platform, route
 from tests.engagement.desk import DoubleConnector, double, make_account
 
-
 __all__ = ["double"]
 
 
@@ -159,10 +158,9 @@ def test_a_connector_reads_headers_of_its_platforms_own_kind(account) -> None:
         told = answer.headers.get("X-App-Usage")
         return RateLimit(limit=100, remaining=100 - json.loads(told)["call_count"]) if told else None
 
-    with Chatty() as there:
-        with calling.client(account, there.url, limit_of=percent) as client:
-            client.get("/things")
-            there.headers = {"X-App-Usage": '{"call_count": 95}'}
-            client.get("/things")
+    with Chatty() as there, calling.client(account, there.url, limit_of=percent) as client:
+        client.get("/things")
+        there.headers = {"X-App-Usage": '{"call_count": 95}'}
+        client.get("/things")
     (shown,) = [one for one in rates.left(account) if one.name == "pull"]
     assert 0.5 <= shown.left < 0.6
