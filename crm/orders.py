@@ -60,6 +60,8 @@ class OrderIn:
     refunded: Decimal = Decimal(0)
     lines: tuple[LineIn, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    as_of: datetime | None = None
+    """When it was so in the shop: what is told late of an earlier state changes nothing."""
 
 
 class OrderOutcome(StrEnum):
@@ -222,6 +224,7 @@ def _row(source: str, order: OrderIn, workspace: Workspace) -> dict[str, Any]:
         "number": clean_text(order.number or order.external_id, limit=60),
         "status": order.status,
         "placed_at": order.placed_at.isoformat(),
+        "as_of": order.as_of and order.as_of.isoformat(),
         "units": units,
         "total": str(order.total),
         "discount": str(order.discount),
@@ -268,6 +271,8 @@ def _check(order: OrderIn) -> None:
         raise BadOrder("placed_at has no time zone")
     if order.placed_at < EARLIEST or is_far_future(order.placed_at):
         raise BadOrder(f"placed_at {order.placed_at.isoformat()} is before 1970 or in the future")
+    if order.as_of is not None and order.as_of.tzinfo is None:
+        raise BadOrder("as_of has no time zone")
     for name, amount in (("total", order.total), ("discount", order.discount), ("refunded", order.refunded)):
         if not amount.is_finite() or not 0 <= amount <= LARGEST:
             raise BadOrder(f"{name} {amount} is not an amount from 0 to {LARGEST}")

@@ -45,6 +45,9 @@ class Order(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders", db_index=False)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
+    as_of = models.DateTimeField(
+        null=True, blank=True, help_text="when it was so in the shop; what is told of earlier changes nothing"
+    )
 
     objects = OrderQuerySet.as_manager()
 

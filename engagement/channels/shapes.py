@@ -88,6 +88,8 @@ class PostRef:
     published_at: datetime | None = None
     metrics: Mapping[str, int] = field(default_factory=dict)
     """How people reacted, as the network counts: likes, comments, shares, views, reach, saves."""
+    as_of: datetime | None = None
+    """When it was so on the network (an edit's time); None is the moment at which it came in."""
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,10 @@ class Interaction(models.Model):
     edited_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
     hidden_at = models.DateTimeField(null=True, help_text="hidden from others on the network")
+    hidden_as_of = models.DateTimeField(
+        null=True,
+        help_text="when the network last hid it or showed it again; what was before changes nothing",
+    )
 
     objects = InteractionQuerySet.as_manager()
 
@@ -111,6 +115,11 @@ class Interaction(models.Model):
         return self.text[:60] or self.external_id
 
 
+SOUNDS = frozenset({"audio/mpeg", "audio/ogg", "audio/wav", "audio/mp4", "audio/webm"})
+SHOWN_AT_MOST = 240
+"""Pixels, the longer side of a picture in the thread."""
+
+
 class FileState(models.TextChoices):
     """Whether an attachment's content is here."""
 
@@ -148,6 +157,32 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_sound(self) -> bool:
+        return self.content_type in SOUNDS
+
+    @property
+    def is_on_its_way(self) -> bool:
+        return self.state == FileState.WAITING
+
+    @property
+    def may_be_asked_again(self) -> bool:
+        return self.state == FileState.FAILED and bool(self.source)
+
+    @property
+    def shown_width(self) -> int:
+        """Width of the small picture in the thread, in CSS pixels, so that nothing jumps when it comes."""
+        return self._shown()[0]
+
+    @property
+    def shown_height(self) -> int:
+        return self._shown()[1]
+
+    def _shown(self) -> tuple[int, int]:
+        width, height = self.width or 1, self.height or 1
+        scale = min(1.0, SHOWN_AT_MOST / max(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 class DirtyDay(models.Model):
