@@ -197,6 +197,20 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"
+# The largest file of a customer that is fetched and kept.
+MEDIA_BYTES = whole_number("MEDIA_MEGABYTES", default=50, least=1) * 1024 * 1024
+# Files that people send may be kept in a bucket; without a name they are on disk like everything else.
+S3_BUCKET = env("S3_BUCKET", default="")
+S3: dict[str, Any] = {
+    "bucket_name": S3_BUCKET,
+    "endpoint_url": env("S3_ENDPOINT", default="") or None,
+    "region_name": env("S3_REGION", default="") or None,
+    "access_key": env("S3_KEY", default="") or None,
+    "secret_key": env("S3_SECRET", default="") or None,
+    "default_acl": None,
+    "file_overwrite": False,
+    "querystring_auth": True,
+}
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 
@@ -224,7 +238,10 @@ WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
 WHITENOISE_AUTOREFRESH = DEBUG
 COLLECTED_STORAGE = "config.staticfiles.HashedStaticFiles"
 STORAGES: dict[str, Any] = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {
+        "BACKEND": "core.storage.SplitStorage",
+        "OPTIONS": {"folders": ("attachments", "thumbnails"), "options": S3} if S3_BUCKET else {},
+    },
     "staticfiles": {
         "BACKEND": COLLECTED_STORAGE
         if STATIC_COLLECTED or env.bool("COLLECTING_STATIC", default=False)
@@ -433,6 +450,7 @@ CELERY_BEAT_SCHEDULE = {
         "engagement.tasks.sweep_outbox": "outbound",
         "engagement.tasks.sweep_pulls": "inbound",
         "engagement.tasks.sweep_raw_events": "inbound",
+        "engagement.tasks.sweep_files": "inbound",
         "crm.tasks.sweep_retention": "nightly",
         "personas.tasks.sweep_nightly": "nightly",
         "analytics.tasks.sweep_rollups": "default",

@@ -20,6 +20,7 @@ from core.privacy import Erasing, Subject
 from crm.erased import interaction_key, thread_key
 from crm.privacy.words import ERASED, Quotations, blot_all
 from engagement import privacy_raw
+from engagement.media import names_of
 from engagement.models import (
     Attachment,
     ChannelAccount,
@@ -138,8 +139,7 @@ def _delete_contacts(erasing: Erasing) -> None:
 def _delete_interactions(erasing: Erasing, found: Iterable[int]) -> None:
     """Interactions and all that hangs on them; their files once the transaction is through."""
     for ids in _batches(sorted(set(found))):
-        files = Attachment.objects.filter(interaction_id__in=ids).exclude(file="")
-        erasing.files += files.values_list("file", flat=True)
+        erasing.files += names_of(Attachment.objects.filter(interaction_id__in=ids))
         waiting = Interaction.objects.filter(pk__in=ids).values_list("account_id", "external_id")
         _delete_pending(erasing, list(waiting))
         _count_all(erasing, Interaction.objects.filter(pk__in=ids).delete()[1])

@@ -14,6 +14,7 @@ from core.models import ImportedRow, ImportRun
 from crm.models import CustomerTouch
 from engagement.conversations import mark_days
 from engagement.ingest.store import refresh_conversations
+from engagement.media import names_of
 from engagement.models import Attachment, ChannelAccount, Conversation, ConversationEvent, Interaction
 
 
@@ -51,9 +52,7 @@ def remove_interactions(ids: Sequence[int]) -> None:
     touched = {pk for pk in said.values_list("customer_id", flat=True) if pk is not None}
     touched |= {one.customer_id for one in held if one.customer_id is not None}
     mark_days(said)
-    files = list(
-        Attachment.objects.filter(interaction__in=ids).exclude(file="").values_list("file", flat=True)
-    )
+    files = names_of(Attachment.objects.filter(interaction__in=ids))
     said.delete()
     left = set(
         Interaction.objects.filter(conversation__in=conversations).values_list("conversation_id", flat=True)

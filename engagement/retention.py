@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from core.privacy import Kind, register_retention
 from crm.models import CustomerTouch
+from engagement.media import names_of
 from engagement.models import (
     Attachment,
     ChatVisitor,
@@ -89,10 +90,11 @@ def _attachments(before: datetime) -> QuerySet[Attachment]:
 def purge_attachments(before: datetime) -> int:
     """Delete the content of files; that there was one stays."""
     with transaction.atomic():
-        found = list(_attachments(before).order_by("pk").values_list("pk", "file")[:BATCH])
-        rows = Attachment.objects.filter(pk__in=[pk for pk, _name in found])
-        rows.update(file="", note=_("Deleted, as the retention rules say"))
-        _delete_files_later([name for _pk, name in found])
+        found = list(_attachments(before).order_by("pk").values_list("pk", flat=True)[:BATCH])
+        rows = Attachment.objects.filter(pk__in=found)
+        names = names_of(rows)
+        rows.update(file="", thumbnail="", note=_("Deleted, as the retention rules say"))
+        _delete_files_later(names)
     return len(found)
 
 

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 from django.utils import timezone
 
-from engagement import conversations, outbox, pulls, raw_events
+from engagement import conversations, media, outbox, pulls, raw_events
 from engagement.visits import keeping
 
 
@@ -48,6 +48,18 @@ def sweep_raw_events() -> None:
     raw_events.sweep()
     if cache.add("raw-events-forgotten", True, timeout=3600):
         raw_events.forget_understood()
+
+
+@shared_task(queue="inbound")
+def take_file(attachment_id: int) -> None:
+    """Fetch one file and keep it."""
+    media.take(attachment_id)
+
+
+@shared_task(queue="inbound")
+def sweep_files() -> None:
+    """Fetch and look at files that wait."""
+    media.sweep()
 
 
 @shared_task(queue="default")

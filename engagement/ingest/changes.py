@@ -15,6 +15,7 @@ from core.models import Workspace
 from core.text import clean_text
 from engagement.channels.base import Change
 from engagement.ingest.prepare import MAX_TEXT
+from engagement.media import names_of
 from engagement.models import (
     ChannelAccount,
     Conversation,
@@ -85,7 +86,7 @@ def _delete(target: Interaction, change: Change, read_text: bool) -> None:
 
 def _drop_files(target: Interaction) -> None:
     """Attachments and their content, once the deletion is through."""
-    names = list(target.attachments.exclude(file="").values_list("file", flat=True))
+    names = names_of(target.attachments.all())
     target.attachments.all().delete()
     for name in names:
         transaction.on_commit(partial(default_storage.delete, name), robust=True)

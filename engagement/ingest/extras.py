@@ -12,9 +12,11 @@ from crm.arrivals import Owner
 from crm.identities import IdentityKey
 from engagement.channels.base import Change, File, PostRef
 from engagement.ingest.prepare import Prepared
+from engagement.media import queue_files
 from engagement.models import (
     Attachment,
     ChannelAccount,
+    FileState,
     MailContent,
     Participant,
     PendingChange,
@@ -73,7 +75,8 @@ def store_extras(
         VisitContent.objects.bulk_create(visits)
     files = [attachment(ids[one.event.external_id], file) for one in fresh for file in one.event.files]
     if files:
-        Attachment.objects.bulk_create(files)
+        made = Attachment.objects.bulk_create(files)
+        queue_files([one.pk for one in made if one.state == FileState.WAITING])
 
 
 def _store_participants(fresh: Sequence[Prepared], owners: Mapping[IdentityKey, Owner]) -> None:
@@ -101,6 +104,8 @@ def attachment(interaction_id: int, file: File) -> Attachment:
         size=file.size or len(file.content),
         content_id=file.content_id[:200],
         note=file.note[:200],
+        source=file.url,
+        state=FileState.WAITING if file.content or file.url else FileState.KEPT,
     )
     if file.content:
         made.file.save(f"{interaction_id}", ContentFile(file.content), save=False)

@@ -6,22 +6,22 @@ import base64
 from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
 from accounts.permissions import requires
 from crm.looks import note_look
-from engagement import about, conversations, flow, forwarding, presence
+from engagement import about, conversations, flow, forwarding, media, presence
 from engagement.channels.email.html import shown_html
 from engagement.forms import snooze_times
 from engagement.inbox import Asked
 from engagement.models import Attachment, Interaction, MailContent, Priority
+from engagement.pictures import PLAYED, SHOWN
 from engagement.querysets import visible_teams
 from engagement.views.inbox import me, visible
 
-SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 EMBEDDED_BYTES = 8 * 1024 * 1024
 FRAME_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:{remote}; font-src data:; "
@@ -169,7 +169,7 @@ def _own_pictures(mail: MailContent) -> dict[str, str]:
 
     They are data addresses: a sandboxed frame sends no cookie, so it could not fetch them.
     """
-    kept = Attachment.objects.filter(interaction_id=mail.interaction_id, content_type__in=SHOWN_INLINE)
+    kept = Attachment.objects.filter(interaction_id=mail.interaction_id, content_type__in=SHOWN)
     found: dict[str, str] = {}
     left = EMBEDDED_BYTES
     for one in kept.exclude(content_id="").exclude(file=""):
@@ -192,9 +192,38 @@ def file(request: HttpRequest, pk: int) -> HttpResponseBase:
         content = found.file.open("rb")
     except FileNotFoundError as error:
         raise Http404 from error
-    inline = found.content_type in SHOWN_INLINE
+    inline = found.content_type in SHOWN | PLAYED
     kind = found.content_type if inline else "application/octet-stream"
     response = FileResponse(content, as_attachment=not inline, filename=found.name, content_type=kind)
+    return _harmless(response)
+
+
+@require_GET
+@requires("conversation.read")
+def thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A small picture of a picture, for those who see its message."""
+    seen = Interaction.objects.visible_to(me(request)).present()
+    found = get_object_or_404(Attachment.objects.exclude(thumbnail=""), pk=pk, interaction__in=seen)
+    try:
+        content = found.thumbnail.open("rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
+    return _harmless(FileResponse(content, content_type="image/webp"))
+
+
+def _harmless(response: FileResponse) -> FileResponse:
+    """Whatever stands in a file of a stranger, no browser runs it or takes it for something else."""
     response["Content-Security-Policy"] = FILE_POLICY
+    response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, max-age=3600"
     return response
+
+
+@require_POST
+@requires("conversation.read")
+def file_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask the network once more for a file that could not be had."""
+    seen = Interaction.objects.visible_to(me(request)).present()
+    found = get_object_or_404(Attachment.objects.select_related("interaction"), pk=pk, interaction__in=seen)
+    media.fetch_again(attachment=found)
+    return redirect("engagement:message", found.interaction_id)
