@@ -37,7 +37,7 @@ def receive(link: Connector, hook: Hook, account: ChannelAccount | None) -> Hook
         count_refused(link.name, account)
         raise
     keep(link, hook, account)
-    return link.hook_answer(hook)
+    return link.hook_answer_for(hook, account)
 
 
 def keep(link: Connector, hook: Hook, account: ChannelAccount | None) -> None:

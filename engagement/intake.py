@@ -12,6 +12,7 @@ from django.db import transaction
 from core import sql
 from crm.arrivals import fill_blanks, own_identities
 from crm.orders import OrderOutcome, store_orders
+from engagement.asked import note_asks, note_refusals
 from engagement.channels import connector
 from engagement.channels.base import Change, Event, KnownConversation, Page, Parcel
 from engagement.ingest import IngestResult, Outcome, ingest
@@ -40,6 +41,8 @@ def take_in(account: ChannelAccount, batch: Page | Parcel, *, live: bool = True)
         if batch.people:
             rows = people_rows(account, batch.people)
             fill_blanks(rows, own_identities(rows, source=account.connector), source=account.connector)
+        note_refusals(account, batch.refusals)
+        note_asks(account, batch.asks)
     return result
 
 

@@ -52,7 +52,9 @@ from engagement.channels.shapes import (
     Page,
     Parcel,
     PostRef,
+    PrivacyAsk,
     Rate,
+    Refusal,
     Sent,
     Subscription,
     Target,
@@ -66,7 +68,7 @@ __all__ = [
     "Act", "AuthFailure", "Author", "Bad", "Change", "Connector", "Direction", "Event", "File", "Finding",
     "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation", "Limits", "Listed", "Login",
     "Lookup", "Offer", "Outgoing", "Page", "Parcel", "PermanentFailure", "PermissionMissing", "PostRef",
-    "Rate", "RateReached", "SendFailed", "Sent", "Subscription", "Target", "TokenExpired", "TransientFailure",
+    "PrivacyAsk", "Rate", "RateReached", "Refusal", "SendFailed", "Sent", "Subscription", "Target", "TokenExpired", "TransientFailure",
     "Uncertain", "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url", "translated",
 ]  # fmt: skip
 
@@ -189,6 +191,10 @@ class Connector:
     def hook_answer(self, hook: Hook) -> HookAnswer:
         """What is said once the body is stored."""
         return HookAnswer()
+
+    def hook_answer_for(self, hook: Hook, account: ChannelAccount | None) -> HookAnswer:
+        """The same where it depends on the account's settings (what a telephone says to a caller)."""
+        return self.hook_answer(hook)
 
     def parse(self, raw: RawEvent) -> Sequence[Parcel]:
         """Understand one stored body. Raises ValueError with a reason; the raw event is then parked."""

@@ -144,7 +144,8 @@ class Event:
 class Change:
     """An edit, deletion, hiding or delivery status of an interaction, which may arrive before it.
 
-    `kind` is edit, delete, hide, unhide or status. A status may name our message by `our_key` (the delivery's
+    `kind` is edit, delete, hide, unhide, status or files (a recording that is ready after its call: the files
+    are added to those that are there). A status may name our message by `our_key` (the delivery's
     `client_key`) where the network gave that back and its own id is not known here yet.
     """
 
@@ -155,6 +156,31 @@ class Change:
     status: str = ""
     error: str = ""
     our_key: str = ""
+    files: tuple[File, ...] = ()
+    """Where the content is, by URL; without the content itself."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Somebody told the network that they want no more of this (a STOP by text message)."""
+
+    author: Author
+    purposes: tuple[str, ...]
+    """As `crm.purposes` names them."""
+    at: datetime
+    proof: str
+
+
+@dataclass(frozen=True)
+class PrivacyAsk:
+    """A network asks, for one of its customers, that we hand out or erase what we hold: a task for staff."""
+
+    people: tuple[Author, ...]
+    """Every identity that it names for this one person."""
+    title: str
+    """What is to be done, with the network's own id of the request."""
+    days: int
+    """How long we have."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +208,8 @@ class Page:
     """Customers whom the platform lists although they said nothing here (a shop's address book)."""
     links: Sequence[tuple[Author, Author]] = ()
     """Two identities that the network itself vouches for as one person (a number and its user id)."""
+    refusals: Sequence[Refusal] = ()
+    asks: Sequence[PrivacyAsk] = ()
 
 
 @dataclass(frozen=True)
@@ -200,6 +228,8 @@ class Parcel:
     links: Sequence[tuple[Author, Author]] = ()
     revoked: str = ""
     """Why the account's credentials are no longer good, where the network says so by itself."""
+    refusals: Sequence[Refusal] = ()
+    asks: Sequence[PrivacyAsk] = ()
 
 
 @dataclass(frozen=True)

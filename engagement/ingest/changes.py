@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
@@ -14,6 +15,7 @@ from core.events import emit
 from core.models import Workspace
 from core.text import clean_text
 from engagement.channels.base import Change
+from engagement.ingest.late_files import add_files, written_down
 from engagement.ingest.prepare import MAX_TEXT
 from engagement.media import names_of
 from engagement.models import (
@@ -112,6 +114,11 @@ def _status(target: Interaction, change: Change, read_text: bool) -> None:
         )
 
 
+def _files(target: Interaction, change: Change, read_text: bool) -> None:
+    if add_files(target, change.files):
+        _follow(target, "interaction.edited")
+
+
 def _follow(target: Interaction, type: str) -> None:
     """What depends on the text: the snippet, traits, rollups, and whoever looks at it."""
     last = Interaction.objects.filter(conversation=target.conversation_id).exclude(direction="internal")
@@ -159,12 +166,18 @@ def _keep(account: ChannelAccount, change: Change) -> None:
         newer.update(at=change.at, payload=_payload(change))
 
 
-def _payload(change: Change) -> dict[str, str]:
-    return {"text": clean_text(change.text, limit=MAX_TEXT), "status": change.status, "error": change.error}
+def _payload(change: Change) -> dict[str, Any]:
+    return {
+        "text": clean_text(change.text, limit=MAX_TEXT),
+        "status": change.status,
+        "error": change.error,
+        **({"files": written_down(change.files)} if change.files else {}),
+    }
 
 
 _APPLY: dict[str, Callable[[Interaction, Change, bool], None]] = {
     "edit": _edit,
     "delete": _delete,
     "status": _status,
+    "files": _files,
 }

@@ -128,6 +128,7 @@ def apply_pending(account: ChannelAccount, external_ids: Sequence[str]) -> None:
             text=row.payload.get("text", ""),
             status=row.payload.get("status", ""),
             error=row.payload.get("error", ""),
+            files=tuple(File(**known) for known in row.payload.get("files", [])),
         )
         for row in waiting
     ]
