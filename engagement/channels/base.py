@@ -68,8 +68,8 @@ __all__ = [
     "Act", "AuthFailure", "Author", "Bad", "Change", "Connector", "Direction", "Event", "File", "Finding",
     "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation", "Limits", "Listed", "Login",
     "Lookup", "Offer", "Outgoing", "Page", "Parcel", "PermanentFailure", "PermissionMissing", "PostRef",
-    "PrivacyAsk", "Rate", "RateReached", "Refusal", "SendFailed", "Sent", "Subscription", "Target", "TokenExpired", "TransientFailure",
-    "Uncertain", "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url", "translated",
+    "PrivacyAsk", "Rate", "RateReached", "Refusal", "SendFailed", "Sent", "Subscription", "Target",
+    "TokenExpired", "TransientFailure", "Uncertain", "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url", "translated",
 ]  # fmt: skip
 
 
