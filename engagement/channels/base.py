@@ -69,7 +69,8 @@ __all__ = [
     "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation", "Limits", "Listed", "Login",
     "Lookup", "Offer", "Outgoing", "Page", "Parcel", "PermanentFailure", "PermissionMissing", "PostRef",
     "PrivacyAsk", "Rate", "RateReached", "Refusal", "SendFailed", "Sent", "Subscription", "Target",
-    "TokenExpired", "TransientFailure", "Uncertain", "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url", "translated",
+    "TokenExpired", "TransientFailure", "Uncertain",
+    "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url", "translated",
 ]  # fmt: skip
 
 
