@@ -11,18 +11,22 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+import structlog
 from django.db.models import Q
 from django.utils import timezone
 
 from engagement.channels import connector
-from engagement.channels.base import AuthFailure, TokenExpired, TransientFailure
+from engagement.channels.base import AuthFailure, SendFailed, TokenExpired, TransientFailure
+from engagement.leases import LEASE, Lease, kept
 from engagement.models import ChannelAccount
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 MARGIN = timedelta(minutes=5)
 """A token that ends sooner is refreshed before it is used."""
-LEASE = timedelta(seconds=90)
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = LEASE.total_seconds() + 5
+"""Longer than a lease, so that a refresh whose worker was killed is taken up by who waits for it."""
 
 
 def ensure_fresh(account: ChannelAccount, *, margin: timedelta = MARGIN) -> None:
@@ -48,27 +52,42 @@ def with_fresh(account: ChannelAccount, call: Callable[[], T]) -> T:
 
 
 def refresh(account: ChannelAccount) -> None:
-    """New credentials, made here or by the worker that is at it; the account in hand holds them then."""
+    """New credentials, made here or by the worker that is at it; the account in hand holds them then.
+
+    Raises AuthFailure where only a person can help, TransientFailure for everything else.
+    """
     known = dict(account.credentials)
+    lease = _wait_for_lease(account)
+    try:
+        with kept(lease):
+            account.refresh_from_db(fields=["credentials", "token_expires_at"])
+            if dict(account.credentials) == known:
+                _renew(account)
+    except SendFailed:
+        raise
+    except Exception as error:
+        # Nothing was sent yet: whoever wanted to may simply try again.
+        log.exception("refresh ended by an unexpected error", account=account.pk)
+        raise TransientFailure(f"{type(error).__name__}: {error}") from None
+    finally:
+        lease.rows.filter(refresh_lease_until=lease.until).update(refresh_lease_until=None)
+
+
+def _wait_for_lease(account: ChannelAccount) -> Lease:
     end = time.monotonic() + WAIT_SECONDS
-    while not _take_lease(account):
+    while (lease := _take_lease(account)) is None:
         if time.monotonic() > end:
             raise TransientFailure("Another worker renews the access to this account. Try again in a moment.")
         time.sleep(0.2)
-    try:
-        account.refresh_from_db(fields=["credentials", "token_expires_at"])
-        if dict(account.credentials) == known:
-            _renew(account)
-    finally:
-        ChannelAccount.objects.filter(pk=account.pk).update(refresh_lease_until=None)
+    return lease
 
 
-def _take_lease(account: ChannelAccount) -> bool:
+def _take_lease(account: ChannelAccount) -> Lease | None:
     now = timezone.now()
-    free = ChannelAccount.objects.filter(pk=account.pk).filter(
-        Q(refresh_lease_until__isnull=True) | Q(refresh_lease_until__lt=now)
-    )
-    return bool(free.update(refresh_lease_until=now + LEASE))
+    rows = ChannelAccount.objects.filter(pk=account.pk)
+    free = rows.filter(Q(refresh_lease_until__isnull=True) | Q(refresh_lease_until__lt=now))
+    until = now + LEASE
+    return Lease(rows, "refresh_lease_until", until) if free.update(refresh_lease_until=until) else None
 
 
 def _renew(account: ChannelAccount) -> None:

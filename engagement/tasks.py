@@ -18,9 +18,17 @@ def send_delivery(delivery_id: int) -> None:
 
 @shared_task(queue="outbound")
 def sweep_outbox() -> None:
-    """Send what is due, and open what was snoozed until now."""
+    """Queue the accounts with something to send, and open what was snoozed until now."""
     conversations.wake_snoozed()
-    outbox.sweep()
+    for account_id in outbox.due_accounts():
+        send_account.delay(account_id)
+
+
+@shared_task(queue="outbound")
+def send_account(account_id: int) -> None:
+    """Send what is due in one account, and let the others have their turn before the rest."""
+    if outbox.send_account(account_id):
+        send_account.delay(account_id)
 
 
 @shared_task(queue="inbound")
