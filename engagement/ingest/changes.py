@@ -17,6 +17,7 @@ from core.text import clean_text
 from engagement.channels.base import Change
 from engagement.ingest.late_files import add_files, written_down
 from engagement.ingest.prepare import MAX_TEXT
+from engagement.ingest.watermarks import reached
 from engagement.media import names_of
 from engagement.models import (
     ChannelAccount,
@@ -52,6 +53,11 @@ def apply(
     }
     applied = {}
     for position, change in sorted(items, key=lambda item: item[1].at):
+        if change.thread_key:
+            applied[position] = True
+            for sent in reached(account, change, RANK):
+                _status(sent, change, read_text)
+            continue
         target = targets.get(change.external_id)
         applied[position] = target is not None
         if target is None:
