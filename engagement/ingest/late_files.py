@@ -10,12 +10,12 @@ from engagement.models import Attachment, FileState, Interaction
 
 
 def add_files(target: Interaction, files: Sequence[File]) -> bool:
-    """Add those that are not there yet, by where they are, to an interaction under lock; whether any was."""
+    """Add those that are not there yet, by their names, to an interaction under lock; whether any was."""
     from engagement.ingest.extras import attachment
     from engagement.media import queue_files
 
-    known = set(target.attachments.values_list("source", flat=True))
-    fresh = [file for file in files if file.url and file.url not in known]
+    known = set(target.attachments.values_list("name", flat=True))
+    fresh = [file for file in files if file.url and file.name not in known]
     if target.deleted_at or not fresh:
         return False
     made = Attachment.objects.bulk_create(attachment(target.pk, file) for file in fresh)
