@@ -93,8 +93,13 @@ def _claim(attachment_id: int) -> Attachment | None:
 
 
 def _here(one: Attachment) -> File:
-    with one.file.open("rb") as stream:
+    """What came with its message. A backup may know the row as it was before, and the file after, its keeping."""
+    name, kept = one.file.name or "", _file_name(one.pk)
+    if not default_storage.exists(name) and default_storage.exists(kept):
+        name = kept
+    with default_storage.open(name, "rb") as stream:
         content = stream.read()
+    one.file.name = name
     return File(name=one.name, content_type=one.content_type, content=content, size=len(content))
 
 

@@ -251,3 +251,12 @@ def test_a_full_disk_costs_time_and_no_file(gallery, account, monkeypatch):
     Attachment.objects.update(next_try_at=timezone.now())
     media.take(one.pk)
     assert again(one).state == FileState.KEPT
+
+
+def test_a_restored_row_finds_the_file_that_was_kept_meanwhile(gallery, account):
+    (one,) = said_with(account, File("a.jpg", "image/jpeg", content=photo()))
+    media.take(one.pk)
+    Attachment.objects.update(state=FileState.WAITING, file=one.file.name, lease_until=None)
+    media.take(one.pk)
+    kept = again(one)
+    assert kept.state == FileState.KEPT and kept.file.read()
