@@ -93,7 +93,7 @@ def _claim(attachment_id: int) -> Attachment | None:
 
 
 def _here(one: Attachment) -> File:
-    """What came with its message. A backup may know the row as it was before, and the file after, its keeping."""
+    """What came with its message. A restored row may be older than its file, which was kept meanwhile."""
     name, kept = one.file.name or "", _file_name(one.pk)
     if not default_storage.exists(name) and default_storage.exists(kept):
         name = kept
