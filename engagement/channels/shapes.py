@@ -146,8 +146,8 @@ class Change:
 
     `kind` is edit, delete, hide, unhide, status or files (a recording that is ready after its call: the files
     are added to those that are there). A status may name our message by `our_key` (the delivery's
-    `client_key`) where the network gave that back and its own id is not known here yet. One with a `thread_key`
-    and no id is about everything that we sent in that thread up to `at`.
+    `client_key`) where the network gave that back and its own id is not known here yet. One with a
+    `thread_key` and no id is about everything that we sent in that thread up to `at`.
     """
 
     external_id: str
