@@ -38,7 +38,7 @@ def main() -> int:
 def _run_tests(figures: Figures, name: str, times: int, file: str, variable: str) -> None:
     """Run one file of tests that draws as often as the variable says."""
     began = time.perf_counter()
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", f"tests/crm/test_merging_{file}.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-x", f"tests/crm/{file}"]
     done = subprocess.run(command, cwd=BASE_DIR, env={**os.environ, variable: str(times)}, check=False)
     figures.say(name, times)
     figures.say(f"{name}: seconds", time.perf_counter() - began)
