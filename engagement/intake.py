@@ -69,6 +69,8 @@ def take_parcels(raw: RawEvent, parcels: Sequence[Parcel]) -> IngestResult:
         whole.conversations += result.conversations
         if parcel.revoked:
             _note_revoked(account, parcel.revoked)
+        if parcel.named:
+            _note_named(account, parcel.named)
     return whole
 
 
@@ -84,6 +86,12 @@ def _note_revoked(account: ChannelAccount, why: str) -> None:
     from engagement.pulls import note_login_needed
 
     note_login_needed(account, why)
+
+
+def _note_named(account: ChannelAccount, ids: Sequence[str]) -> None:
+    from engagement.named import note_named
+
+    note_named(account, ids)
 
 
 def _take_events(account: ChannelAccount, events: Sequence[Event | Change], *, live: bool) -> IngestResult:

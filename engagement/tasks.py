@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 from django.utils import timezone
 
-from engagement import conversations, media, outbox, pulls, raw_events
+from engagement import conversations, media, named, outbox, pulls, raw_events
 from engagement.visits import keeping
 
 
@@ -54,8 +54,15 @@ def understand_raw_event(raw_id: int) -> None:
 def sweep_raw_events() -> None:
     """Understand stored bodies that wait, and forget old ones."""
     raw_events.sweep()
+    named.sweep()
     if cache.add("raw-events-forgotten", True, timeout=3600):
         raw_events.forget_understood()
+
+
+@shared_task(queue="inbound")
+def fetch_named(account_id: int) -> None:
+    """Ask for what a webhook of this account only named."""
+    named.fetch(account_id)
 
 
 @shared_task(queue="inbound")

@@ -15,6 +15,7 @@ BUILT_IN = {
     "email": "engagement.channels.email.connector:EmailConnector",
     "webchat": "engagement.channels.webchat.connector:WebchatConnector",
     "api": "engagement.channels.api.connector:ApiConnector",
+    "x": "engagement.channels.x.connector:XConnector",
     "demo": "engagement.channels.demo.connector:DemoConnector",
 }
 

@@ -268,7 +268,8 @@ class Connector:
         raise NotImplementedError(f"{self.name} cannot be compared")
 
     def fetch(self, account: ChannelAccount, external_ids: Sequence[str]) -> Page:
-        """The things of `list_window` that came without an event; its cursor is not used."""
+        """The things of `list_window` that came without an event, and those that a webhook only named
+        (`Parcel.named`); its cursor is not used."""
         raise NotImplementedError(f"{self.name} lists whole events")
 
     def gone(self, account: ChannelAccount, external_ids: Sequence[str]) -> Sequence[str]:

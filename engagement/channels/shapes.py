@@ -230,6 +230,8 @@ class Parcel:
     links: Sequence[tuple[Author, Author]] = ()
     revoked: str = ""
     """Why the account's credentials are no longer good, where the network says so by itself."""
+    named: Sequence[str] = ()
+    """Things that the body names without saying them; a worker asks for them by `fetch` afterwards."""
     refusals: Sequence[Refusal] = ()
     asks: Sequence[PrivacyAsk] = ()
 
