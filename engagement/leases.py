@@ -54,6 +54,7 @@ def kept(lease: Lease) -> Iterator[Lease]:
         yield lease
     finally:
         ended.set()
+        thread.join(2)
 
 
 def _renew(lease: Lease, ended: threading.Event) -> None:

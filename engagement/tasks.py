@@ -40,8 +40,10 @@ def sweep_pulls() -> None:
 
 @shared_task(queue="inbound")
 def pull_account(account_id: int) -> None:
-    """Take in what is new in one account."""
-    pulls.pull_account(account_id)
+    """Take in what is new in one account; what is left after its turn follows those of the others."""
+    pulled = pulls.pull_account(account_id)
+    if pulled.more and not (pulled.wait or pulled.failure):
+        pull_account.delay(account_id)
 
 
 @shared_task(queue="inbound")

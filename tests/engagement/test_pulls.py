@@ -11,8 +11,18 @@ from django.utils import timezone
 
 from accounts.models import Team
 from core.models import Event as Happened
-from engagement import channels, pulls, raw_events, tasks
-from engagement.channels.base import AuthFailure, Bad, Parcel, TransientFailure
+from engagement import channels, pulls, rates, raw_events, tasks
+from engagement.channels.base import (
+    AuthFailure,
+    Bad,
+    Fresh,
+    Page,
+    Parcel,
+    Rate,
+    RateReached,
+    TokenExpired,
+    TransientFailure,
+)
 from engagement.intake import known_conversations, take_in
 from engagement.models import ChannelAccount, Health, Interaction, RawEvent
 from tests.engagement.double import Double, event
@@ -112,7 +122,7 @@ def test_an_account_that_somebody_holds_is_left_alone(double, account):
     double.items = [event("a")]
     assert pulls.take_lease(account.pk) is not None
     assert pulls.pull_account(account.pk).pages == 0
-    assert pulls.due_accounts(timezone.now() + timedelta(minutes=1)) == []
+    assert pulls.due_accounts(timezone.now() + timedelta(seconds=20)) == []
     ChannelAccount.objects.update(pull_lease_until=timezone.now() - timedelta(seconds=1))
     assert pulls.pull_account(account.pk).stored == 1
 
@@ -148,14 +158,15 @@ def test_refused_credentials_stop_the_pull_and_tell_admins_once(double, account)
     assert "role:admin" in told.channels and told.ids == {"account": account.pk}
 
 
-def test_failures_wait_longer_each_time_and_end_with_the_first_success(double, account):
+def test_failures_wait_longer_each_time_and_end_with_the_first_success(double, account, time_machine):
     double.items = [TransientFailure("The server is away.")]
     waits = []
-    for _ in range(8):
+    for _ in range(7):
         start = timezone.now()
         pulls.pull_account(account.pk)
         waits.append(round((again(account).next_pull_at - start).total_seconds()))
-    assert waits == [60, 120, 300, 600, 1800, 3600, 3600, 3600]
+        time_machine.move_to(again(account).next_pull_at)
+    assert waits == [60, 120, 180, 300, 300, 300, 300]
     assert again(account).health == Health.FAILING
     double.items = []
     pulls.pull_account(account.pk)
@@ -171,6 +182,122 @@ def test_one_dead_account_delays_no_other(double, account):
     other = new_account("other")
     tasks.pull_account(other.pk)
     assert stored() == {"a"}
+
+
+def test_after_five_failures_the_platform_is_left_alone_and_one_worker_tries(double, account, time_machine):
+    double.items = [TransientFailure("away")]
+    for _ in range(5):
+        pulls.pull_account(account.pk)
+    closed = again(account)
+    assert closed.failures == 5
+    assert pulls.take_lease(account.pk) is None
+    assert pulls.due_accounts(timezone.now() + timedelta(seconds=290)) == []
+    time_machine.move_to(closed.closed_until + timedelta(seconds=1))
+    assert pulls.due_accounts(timezone.now()) == [account.pk]
+    assert pulls.take_lease(account.pk) is not None
+    ChannelAccount.objects.update(pull_lease_until=None)
+    assert pulls.take_lease(account.pk) is None, "the second waits for what comes of the first one's try"
+    assert again(account).pull_lease_until is None
+    time_machine.shift(61)
+    double.items = [event("a")]
+    pulls.pull_account(account.pk)
+    assert (again(account).failures, again(account).closed_until) == (0, None)
+    assert stored() == {"a"}
+
+
+def test_a_page_that_comes_again_and_again_ends_the_pull_with_a_reason(account, monkeypatch):
+    def circle(self, account):
+        while True:
+            yield Page([event("a"), event("b")], {"at": "same"}, more=True)
+
+    monkeypatch.setattr(Double, "pull", circle)
+    pulled = pulls.pull_account(account.pk)
+    assert pulled.pages == 1
+    assert "same page again" in pulled.failure
+    assert "same page again" in again(account).health_text
+    assert stored() == {"a", "b"}
+
+
+def test_two_pages_in_turns_end_the_pull_too_and_empty_ones_in_time(account, monkeypatch):
+    def turns(self, account):
+        while True:
+            yield Page([event("a")], {"at": 1}, more=True)
+            yield Page([event("b")], {"at": 2}, more=True)
+
+    monkeypatch.setattr(Double, "pull", turns)
+    assert pulls.pull_account(account.pk).pages == 2
+    resumed = again(account)
+    pulls.resume(resumed)
+
+    def nothing(self, account):
+        while True:
+            yield Page([], {"at": 1}, more=True)
+
+    monkeypatch.setattr(Double, "pull", nothing)
+    pulled = pulls.pull_account(account.pk)
+    assert pulled.failure
+    assert pulled.pages == pulls.EMPTY_PAGES
+
+
+def test_a_page_after_the_last_one_of_a_stream_is_taken_in_too(account, monkeypatch):
+    def two_streams(self, account):
+        yield Page([event("comment")], {"comments": 1})
+        yield Page([event("message")], {"comments": 1, "messages": 1})
+
+    monkeypatch.setattr(Double, "pull", two_streams)
+    pulls.pull_account(account.pk)
+    assert stored() == {"comment", "message"}
+
+
+def test_a_used_up_allowance_makes_the_account_wait_and_is_no_failure(double, account, monkeypatch):
+    monkeypatch.setattr(Double, "rates", (Rate("pull", 2, 60.0),))
+    forget_rates("double")
+    double.items = [event(name) for name in "abcdef"]
+    pulled = pulls.pull_account(account.pk)
+    assert (pulled.pages, stored()) == (2, {"a", "b", "c", "d"})
+    assert 29 < pulled.wait <= 30
+    row = again(account)
+    assert 28 < (row.next_pull_at - timezone.now()).total_seconds() <= 30
+    assert (row.health, row.failures, row.pull_lease_until) == (Health.HEALTHY, 0, None)
+
+
+def test_a_platform_that_says_not_before_is_not_asked_before(double, account):
+    forget_rates("double")
+    double.items = [event("a"), event("b"), RateReached("slow down", retry_after=40)]
+    assert pulls.pull_account(account.pk).wait == 40
+    assert pulls.pull_account(account.pk).pages == 0
+    row = again(account)
+    assert 38 < (row.next_pull_at - timezone.now()).total_seconds() <= 40
+    assert (row.health, stored()) == (Health.HEALTHY, {"a", "b"})
+    forget_rates("double")
+
+
+def test_a_token_that_ends_on_the_way_is_renewed_and_the_pull_goes_on(double, account, monkeypatch):
+    monkeypatch.setattr(Double, "refreshes", True)
+    monkeypatch.setattr(Double, "refresh", renew)
+    double.items = [event("a"), event("b"), TokenExpired("190/463"), event("c")]
+    pulled = pulls.pull_account(account.pk)
+    assert (pulled.failure, stored()) == ("", {"a", "b", "c"})
+    assert again(account).credentials == {"access_token": "new"}
+    assert again(account).refresh_lease_until is None
+
+
+def test_a_token_that_ends_again_after_its_refresh_asks_for_a_login(double, account, monkeypatch):
+    monkeypatch.setattr(Double, "refreshes", True)
+    monkeypatch.setattr(Double, "refresh", lambda self, account: Fresh({"access_token": "new"}))
+    double.items = [TokenExpired("190")]
+    pulls.pull_account(account.pk)
+    assert again(account).health == Health.NEEDS_LOGIN
+
+
+def renew(self, account):
+    self.items[:] = [one for one in self.items if not isinstance(one, TokenExpired)]
+    return Fresh({"access_token": "new"})
+
+
+def forget_rates(name):
+    for key in rates._redis().scan_iter(f"rapport-rate:{name}:*"):
+        rates._redis().delete(key)
 
 
 @pytest.mark.django_db(transaction=True)
