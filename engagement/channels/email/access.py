@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.addresses import is_public, safe_connect
+from engagement.channels.email.providers import PASSWORD
 
 CONNECT_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 30.0
@@ -28,6 +29,8 @@ class Access:
     security: str
     user: str
     password: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    """An OAuth 2 access token, which signs in instead of the password."""
 
     @property
     def place(self) -> str:
@@ -42,7 +45,26 @@ def access_of(kind: str, settings: Mapping[str, Any], credentials: Mapping[str, 
         security=str(settings.get(f"{kind}_security", "ssl")),
         user=str(settings.get(f"{kind}_user", "")),
         password=str(credentials.get(f"{kind}_password", "")),
+        token=str(credentials.get("access_token", "")) if is_login(settings) else "",
     )
+
+
+def is_login(settings: Mapping[str, Any]) -> bool:
+    """Whether this mailbox is opened by a login at its provider, not by a password."""
+    return settings.get("sign_in", PASSWORD) != PASSWORD
+
+
+def bearer(access: Access) -> dict[str, str]:
+    """What signs in with the token, by SASL mechanism; those who take one of them mostly take one only.
+
+    XOAUTH2 is Google's and Microsoft's own, OAUTHBEARER is RFC 7628.
+    """
+    user = access.user.replace("=", "=3D").replace(",", "=2C")
+    place = f"host={access.host}\x01port={access.port}\x01"
+    return {
+        "XOAUTH2": f"user={access.user}\x01auth=Bearer {access.token}\x01\x01",
+        "OAUTHBEARER": f"n,a={user},\x01{place}auth=Bearer {access.token}\x01\x01",
+    }
 
 
 def connect(access: Access) -> socket.socket:

@@ -3,7 +3,7 @@
 A mail joins a conversation when its sender already is in it (wrote in it, or was written to), or when it
 names a Message-ID that we signed and keeps the subject: then our mail was passed on, and a colleague answers.
 Any other claim is dropped, and the mail opens a conversation of its own. The subject alone never joins
-anything; somebody in the conversation may change it.
+anything; somebody in the conversation may change it. What lay in our own Sent folder is believed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from engagement.channels.base import Change, Event, KnownConversation, Lookup
+from engagement.channels.base import Change, Direction, Event, KnownConversation, Lookup
 from engagement.channels.email.events import message_id_of
 from engagement.channels.email.quoting import bare_subject
 from engagement.channels.email.tokens import is_own
@@ -51,9 +51,12 @@ def _known(lookup: Lookup, mails: Sequence[Event]) -> dict[str, _Conversation]:
 def _judged(account: ChannelAccount, event: Event, by_key: dict[str, _Conversation]) -> Event:
     """One event with its believed keys; the conversation it joins or opens learns of its people."""
     sender = event.author.external_id if event.author else ""
+    is_ours = event.direction == Direction.OUTBOUND
     *claims, own = event.thread_keys
-    keys = [key for key in claims if _is_believed(account, key, by_key.get(key), sender, event.subject)]
-    if own in by_key and not _is_believed(account, own, by_key[own], sender, event.subject):
+    keys = [
+        key for key in claims if is_ours or _is_believed(account, key, by_key.get(key), sender, event.subject)
+    ]
+    if not is_ours and own in by_key and not _is_believed(account, own, by_key[own], sender, event.subject):
         own = f"{own[:300]} of {sender[:150]}"
     keys.append(own)
     conversation = next((by_key[key] for key in keys if key in by_key), None)
@@ -63,7 +66,7 @@ def _judged(account: ChannelAccount, event: Event, by_key: dict[str, _Conversati
         keys.insert(0, conversation.anchor)
     for key in keys:
         by_key.setdefault(key, conversation)
-    conversation.people |= {sender, *(who.external_id for _, who in event.participants)}
+    conversation.people |= {sender, *(who.external_id for _, who in event.participants)} - {""}
     return replace(event, thread_keys=tuple(dict.fromkeys(keys)))
 
 

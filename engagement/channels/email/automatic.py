@@ -73,11 +73,17 @@ def report_of(account: ChannelAccount, mail: Mail) -> Report | None:
     Only a mail that carries a Message-ID signed by us counts, so that nobody can call a delivery failed who
     was not given it.
     """
+    if not may_be_report(mail):
+        return None
     if mail.message.get_content_type() == "multipart/report":
         return _standard_report(account, mail)
-    if is_daemon(mail) or mail.header("X-Failed-Recipients"):
-        return _plain_report(account, mail)
-    return None
+    return _plain_report(account, mail)
+
+
+def may_be_report(mail: Mail) -> bool:
+    """Whether its headers look like those of a delivery report."""
+    is_standard = mail.message.get_content_type() == "multipart/report"
+    return is_standard or is_daemon(mail) or bool(mail.header("X-Failed-Recipients"))
 
 
 def changes_of(report: Report, *, at: datetime) -> list[Change]:

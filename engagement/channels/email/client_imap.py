@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from imaplib import IMAP4
 from typing import Any
 
@@ -17,13 +18,15 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 from imapclient.imapclient import SENT
 
 from core.addresses import PrivateAddress
-from engagement.channels.base import AuthFailure, TransientFailure
-from engagement.channels.email.access import Access, connect, tls, words
+from engagement.channels.base import AuthFailure, TokenExpired, TransientFailure
+from engagement.channels.email.access import Access, bearer, connect, tls, words
 
 # At DEBUG these would write down what goes over the line.
 logging.getLogger("imapclient").setLevel(logging.INFO)
 
 Answer = dict[bytes, Any]
+BUSY = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]|too many simultaneous", re.IGNORECASE)
+"""A refused sign-in that says nothing of the password (RFC 5530; Gmail has no code for too many at once)."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,19 @@ class Mailbox:
             raise NotGiven(words(error)) from None
         return {uid: bytes(_body(data)) for uid, data in found.items()}
 
+    def uids_arrived(self, since: date, before: date) -> list[int]:
+        """The UIDs of what arrived on these days by the server's own calendar; the last is left out."""
+        return sorted(self._client.search(["SINCE", since, "BEFORE", before]))
+
+    def uids_of(self, message_id: str) -> list[int]:
+        """Where a mail with this Message-ID lies; the search takes parts of words, so there may be others."""
+        return sorted(self._client.search(["HEADER", "Message-ID", message_id]))
+
+    def heads(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """The headers of these mails by UID, as bytes."""
+        found: dict[int, Answer] = self._client.fetch(uids, ["BODY.PEEK[HEADER]"]) if uids else {}
+        return {uid: bytes(_body(data)) for uid, data in found.items()}
+
 
 def _body(data: Answer) -> bytes:
     found = next((value for key, value in data.items() if key.startswith(b"BODY[")), None)
@@ -97,13 +113,21 @@ def opened(access: Access, folder: str) -> Iterator[Mailbox]:
         yield Mailbox(client, folder)
 
 
-def append_sent(access: Access, folder: str, raw: bytes, at: datetime) -> str:
-    """Put a mail we sent into this folder, else into the one the server marks as Sent; returns its name."""
+def sent_folder(client: IMAPClient, wanted: str) -> str:
+    """The folder of sent mail: the one named, else the one the server marks; '' where there is none."""
+    return wanted or str(client.find_special_folder(SENT) or "")
+
+
+def append_sent(access: Access, folder: str, raw: bytes, at: datetime, *, message_id: str = "") -> str:
+    """Put a mail we sent into this folder, else into the one the server marks as Sent; returns its name.
+
+    One that lies there already (the provider did it, or an earlier try) is not put there again.
+    """
     with logged_in(access) as client, plain_words(access):
-        name = folder or client.find_special_folder(SENT) or ""
-        if name:
+        name = sent_folder(client, folder)
+        if name and not (message_id and Mailbox(client, name).uids_of(message_id)):
             client.append(name, raw, flags=[SEEN], msg_time=at)
-        return str(name)
+        return name
 
 
 @contextmanager
@@ -116,11 +140,29 @@ def logged_in(access: Access) -> Iterator[IMAPClient]:
         with plain_words(access):
             if access.security == "starttls":
                 client.starttls(tls())
-            client.login(access.user, access.password)
+            _sign_in(client, access)
         yield client
     finally:
         with suppress(IMAPClientError, OSError, IMAP4.error):
             client.logout()
+
+
+def _sign_in(client: IMAPClient, access: Access) -> None:
+    if not access.token:
+        client.login(access.user, access.password)
+        return
+    words_of = bearer(access)
+    mechanism = next((one for one in words_of if client.has_capability(f"AUTH={one}")), "")
+    if not mechanism:
+        raise AuthFailure(f"{access.place} takes no sign-in by a login at the provider.")
+    told = iter((words_of[mechanism],))
+    try:
+        # A second challenge holds the reason of a refusal; the empty word ends it.
+        client._command_and_check("authenticate", mechanism, lambda challenge: next(told, ""))
+    except IMAPClientAbortError:
+        raise
+    except IMAPClientError as error:
+        raise LoginError(str(error)) from None
 
 
 class _GuardedIMAP(IMAPClient):
@@ -157,7 +199,10 @@ def plain_words(access: Access) -> Iterator[None]:
     try:
         yield
     except LoginError as error:
-        raise AuthFailure(f"{access.place} refuses the sign-in: {words(error)}") from None
+        told = f"{access.place} refuses the sign-in: {words(error)}"
+        if BUSY.search(str(error)):
+            raise TransientFailure(told) from None
+        raise (TokenExpired(told) if access.token else AuthFailure(told)) from None
     except ssl.SSLCertVerificationError:
         raise TransientFailure(f"{access.place} has no certificate that can be trusted.") from None
     except ssl.SSLError:

@@ -10,8 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from core.addresses import PrivateAddress
-from engagement.channels.base import AuthFailure, PermanentFailure, SendFailed, TransientFailure, Uncertain
-from engagement.channels.email.access import ANSWER_TIMEOUT, Access, connect, tls, words
+from engagement.channels.base import (
+    AuthFailure,
+    PermanentFailure,
+    SendFailed,
+    TokenExpired,
+    TransientFailure,
+    Uncertain,
+)
+from engagement.channels.email.access import ANSWER_TIMEOUT, Access, bearer, connect, tls, words
 
 AUTH_CODES = {530, 534, 535, 538}
 """Not signed in, mechanism too weak, wrong credentials, encryption needed."""
@@ -70,12 +77,25 @@ def logged_in(access: Access) -> Iterator[smtplib.SMTP]:
             if access.security == "starttls":
                 server.starttls(context=tls())
                 server.ehlo()
-            if access.user:
-                server.login(access.user, access.password)
+            _sign_in(server, access)
         yield server
     finally:
         with suppress(smtplib.SMTPException, OSError):
             server.quit()
+
+
+def _sign_in(server: smtplib.SMTP, access: Access) -> None:
+    if not access.token:
+        if access.user:
+            server.login(access.user, access.password)
+        return
+    offered = server.esmtp_features.get("auth", "").upper().split()
+    mechanism = next((one for one in bearer(access) if one in offered), "")
+    if not mechanism:
+        raise AuthFailure(f"{access.place} takes no sign-in by a login at the provider.")
+    # A second challenge holds the reason of a refusal; after this word the server says it as an answer.
+    end = "\x01" if mechanism == "OAUTHBEARER" else ""
+    server.auth(mechanism, lambda challenge=None: bearer(access)[mechanism] if challenge is None else end)
 
 
 class _GuardedSMTP(smtplib.SMTP):
@@ -108,7 +128,8 @@ def plain_words(access: Access) -> Iterator[None]:
         yield
     except smtplib.SMTPAuthenticationError as error:
         failure = failure_of(error.smtp_code, error.smtp_error, "the sign-in")
-        raise (AuthFailure(str(failure)) if error.smtp_code >= 500 else failure) from None
+        refused = TokenExpired if access.token else AuthFailure
+        raise (refused(str(failure)) if error.smtp_code >= 500 else failure) from None
     except smtplib.SMTPNotSupportedError as error:
         raise AuthFailure(f"{access.place}: {words(error)}") from None
     except smtplib.SMTPResponseException as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engagement.channels.base import Author, Change, Direction, Event, File, Kind
 from engagement.channels.email import tokens
 from engagement.channels.email.automatic import changes_of, is_automatic, report_of
 from engagement.channels.email.html import MAX_HTML, clean_html
-from engagement.channels.email.mime import Address, Mail
+from engagement.channels.email.mime import Address, Mail, first_id
 from engagement.channels.email.plain import text_of
 from engagement.channels.email.quoting import split_quoted
 from engagement.models import ChannelAccount
@@ -18,17 +19,28 @@ CLOCKS_DIFFER = timedelta(minutes=10)
 KEPT_HEADERS = ("From", "To", "Cc", "Reply-To", "Date", "Subject", "Message-ID")
 
 
-def events_of(account: ChannelAccount, mail: Mail, *, arrived_at: datetime) -> list[Event | Change]:
+def events_of(
+    account: ChannelAccount, mail: Mail, *, arrived_at: datetime, from_us: bool = False
+) -> list[Event | Change]:
     """What a mail means for this account: an interaction, a delivery status, or nothing.
 
     Nothing are our own mails coming back (they are stored since we sent them) and reports of a mere delay.
+    `from_us` is a mail of the Sent folder: one that staff wrote in their mail program is an answer like ours.
     """
+    if from_us:
+        return [] if is_our_copy(account, mail) else [sent_event_of(account, mail, arrived_at=arrived_at)]
     if is_from_us(account, mail):
         return []
     report = report_of(account, mail)
     if report is not None:
         return list(changes_of(report, at=occurred_at(mail, arrived_at)))
     return [event_of(account, mail, arrived_at=arrived_at)]
+
+
+def is_our_copy(account: ChannelAccount, mail: Mail) -> bool:
+    """Whether Rapport sent it. Outlook gives mails an id of its own and keeps ours in another header."""
+    original = first_id(mail.header("X-Microsoft-Original-Message-ID"))
+    return any(tokens.is_own(account, one) for one in (mail.message_id, original) if one)
 
 
 def is_from_us(account: ChannelAccount, mail: Mail) -> bool:
@@ -41,17 +53,28 @@ def is_from_us(account: ChannelAccount, mail: Mail) -> bool:
 
 def event_of(account: ChannelAccount, mail: Mail, *, arrived_at: datetime) -> Event:
     """One inbound interaction with its files, its HTML made safe and its quoted text apart."""
+    return replace(
+        _said(account, mail, arrived_at), direction=Direction.INBOUND, author=author_of(mail.sender)
+    )
+
+
+def sent_event_of(account: ChannelAccount, mail: Mail, *, arrived_at: datetime) -> Event:
+    """One outbound interaction that staff wrote outside Rapport; its author is nobody, as for all of ours."""
+    name = mail.sender.name if mail.sender.name != account.name else ""
+    return replace(_said(account, mail, arrived_at), staff_name=name[:150])
+
+
+def _said(account: ChannelAccount, mail: Mail, arrived_at: datetime) -> Event:
     text = mail.text.strip() or text_of(mail.html)
     split = split_quoted(text, subject=mail.subject)
     answered = (*mail.in_reply_to, *reversed(mail.references))
     return Event(
         external_id=mail.external_id,
         kind=Kind.MESSAGE,
-        direction=Direction.INBOUND,
+        direction=Direction.OUTBOUND,
         occurred_at=occurred_at(mail, arrived_at),
         text=split.text,
         thread_keys=thread_keys(account, mail),
-        author=author_of(mail.sender),
         subject=mail.subject[:300],
         html=clean_html(mail.html),
         in_reply_to=answered[0] if answered else "",

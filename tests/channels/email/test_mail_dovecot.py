@@ -47,6 +47,10 @@ def new_folder(dovecot):
         client.create_folder("Support")
 
 
+def place_in(folder):
+    return ChannelAccount.objects.get().cursor["folders"][folder]
+
+
 def ids():
     return set(Interaction.objects.values_list("external_id", flat=True))
 
@@ -63,12 +67,12 @@ def test_a_folder_deleted_and_made_again_is_recognized_by_message_id(mailbox, do
     mails = [new_mail(message_id=f"m{number}@example.org") for number in range(3)]
     fill(dovecot, *mails)
     assert pulls.pull_account(mailbox.pk).stored == 3
-    before = ChannelAccount.objects.get().cursor
+    before = place_in("Support")
     new_folder(dovecot)
     fill(dovecot, *reversed(mails), new_mail(message_id="m3@example.org"))
     pulled = pulls.pull_account(mailbox.pk)
     assert (pulled.received, pulled.stored, pulled.failure) == (4, 1, "")
-    assert ChannelAccount.objects.get().cursor["uidvalidity"] != before["uidvalidity"]
+    assert place_in("Support")["uidvalidity"] != before["uidvalidity"]
 
 
 def test_one_message_id_under_two_uids_is_one_interaction(mailbox, dovecot, new_mail):

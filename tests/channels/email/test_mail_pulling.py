@@ -23,6 +23,10 @@ def pull(account):
     return pulls.pull_account(account.pk)
 
 
+def place_in(folder):
+    return ChannelAccount.objects.get().cursor["folders"][folder]
+
+
 def ids():
     return set(Interaction.objects.values_list("external_id", flat=True))
 
@@ -113,13 +117,13 @@ def test_a_folder_made_anew_is_recognized_by_message_id(mailbox, imap_server, ne
     for mail in mails:
         imap_server.deliver(mail)
     pull(mailbox)
-    before = ChannelAccount.objects.get().cursor
+    before = place_in(imap_server.folder)
     imap_server.make_anew()
     for mail in [*reversed(mails), new_mail(message_id="m3@example.org")]:
         imap_server.deliver(mail)
     pulled = pull(mailbox)
     assert (pulled.received, pulled.stored) == (4, 1)
-    after = ChannelAccount.objects.get().cursor
+    after = place_in(imap_server.folder)
     assert after["uidvalidity"] != before["uidvalidity"]
     assert ids() == {f"m{number}@example.org" for number in range(4)}
 
@@ -135,7 +139,7 @@ def test_a_folder_made_anew_still_holds_back_what_was_older_than_the_connection(
     imap_server.deliver(new_mail(message_id="new@example.org"))
     pull(account)
     assert ids() == {"new@example.org"}
-    assert "resync_since" not in ChannelAccount.objects.get().cursor
+    assert "resync_since" not in place_in(imap_server.folder)
 
 
 def test_one_mail_to_two_mailboxes_is_two_conversations(new_account, imap_server, new_mail):
