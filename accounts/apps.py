@@ -16,12 +16,13 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        from accounts import search, signals  # noqa: F401
+        from accounts import search, second_factors, signals  # noqa: F401
         from accounts.notices import jobs_of
         from core import notices
         from core import search as palette
 
         notices.register("jobs", jobs_of)
+        second_factors.register()
         pages = palette.Finder(
             "pages", _("Pages and settings"), search.find_places, order=80, has_records=False
         )
