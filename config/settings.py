@@ -158,12 +158,15 @@ LIVE_THREADS = whole_number("LIVE_THREADS", default=4, least=1)
 LIVE_RIGHTS_SECONDS = whole_number("LIVE_RIGHTS_SECONDS", default=60, least=1)
 WORKER_PROCESSES = whole_number("WORKER_PROCESSES", default=2, least=1)
 NIGHTLY_PROCESSES = whole_number("NIGHTLY_PROCESSES", default=2, least=1)
-# Two more for each process of workers (its parent and what it runs as a child process), one for
-# beat, and five for people at the command line.
+# Pulls and sends at once; most of them wait for a platform.
+CHANNEL_THREADS = whole_number("CHANNEL_THREADS", default=12, least=4)
+# Two more for each process of workers (its parent and what it runs as a child process), a second one for each
+# thread that talks to a platform (it keeps a lease meanwhile), one for beat, and five for people at the
+# command line.
 DATABASE_CONNECTIONS = (
     WEB_PROCESSES * WEB_THREADS
     + LIVE_PROCESSES * LIVE_THREADS
-    + 2 * (WORKER_PROCESSES + NIGHTLY_PROCESSES + 1)
+    + 2 * (WORKER_PROCESSES + NIGHTLY_PROCESSES + CHANNEL_THREADS + 1)
     + 1
     + 5
 )
@@ -448,9 +451,10 @@ CELERY_BEAT_SCHEDULE = {
         "core.tasks.worker_heartbeat": "default",
         "core.tasks.sweep_jobs": "default",
         "engagement.tasks.sweep_outbox": "outbound",
-        "engagement.tasks.sweep_pulls": "inbound",
+        "engagement.tasks.sweep_pulls": "pulls",
         "engagement.tasks.sweep_raw_events": "inbound",
         "engagement.tasks.sweep_files": "inbound",
+        "engagement.tasks.sweep_accounts": "default",
         "crm.tasks.sweep_retention": "nightly",
         "personas.tasks.sweep_nightly": "nightly",
         "analytics.tasks.sweep_rollups": "default",

@@ -9,7 +9,16 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
-        from engagement import about_you, guards, holdings, imports, opt_in, registering
+        from engagement import (
+            about_you,
+            disconnecting,
+            guards,
+            holdings,
+            imports,
+            opt_in,
+            reconciling,
+            registering,
+        )
 
         guards.register()
         holdings.register()
@@ -17,3 +26,5 @@ class EngagementConfig(AppConfig):
         imports.register_importer()
         registering.register_inbox()
         opt_in.register()
+        reconciling.register()
+        disconnecting.register()

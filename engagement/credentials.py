@@ -95,4 +95,5 @@ def _renew(account: ChannelAccount) -> None:
     if not fresh.credentials:
         raise AuthFailure("The platform gave no new access.")
     account.credentials, account.token_expires_at = dict(fresh.credentials), fresh.expires_at
-    account.save(update_fields=["credentials", "token_expires_at"])
+    account.token_renewed_at = timezone.now()
+    account.save(update_fields=["credentials", "token_expires_at", "token_renewed_at"])

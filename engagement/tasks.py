@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 from django.utils import timezone
 
-from engagement import conversations, media, named, outbox, pulls, raw_events
+from engagement import caretaking, conversations, media, named, outbox, pulls, raw_events
 from engagement.visits import keeping
 
 
@@ -31,14 +31,14 @@ def send_account(account_id: int) -> None:
         send_account.delay(account_id)
 
 
-@shared_task(queue="inbound")
+@shared_task(queue="pulls")
 def sweep_pulls() -> None:
     """Queue the accounts that are due to be asked."""
     for account_id in pulls.due_accounts(timezone.now()):
         pull_account.delay(account_id)
 
 
-@shared_task(queue="inbound")
+@shared_task(queue="pulls")
 def pull_account(account_id: int) -> None:
     """Take in what is new in one account; what is left after its turn follows those of the others."""
     pulled = pulls.pull_account(account_id)
@@ -83,3 +83,16 @@ def sweep_files() -> None:
 def erase_nobody(customer_id: int) -> None:
     """Erase a customer who took back their only word to us."""
     keeping.erase_nobody(customer_id)
+
+
+@shared_task(queue="default")
+def sweep_accounts() -> None:
+    """Look after accounts: comparisons that are due, tokens and webhooks, silence, logins nobody finished."""
+    for account_id in caretaking.sweep():
+        look_after_account.delay(account_id)
+
+
+@shared_task(queue="default")
+def look_after_account(account_id: int) -> None:
+    """Renew one account's token where it ends soon, and ask for its webhooks again."""
+    caretaking.look_after(account_id)
