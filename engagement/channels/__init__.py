@@ -14,6 +14,7 @@ from engagement.channels.base import Connector
 BUILT_IN = {
     "email": "engagement.channels.email.connector:EmailConnector",
     "webchat": "engagement.channels.webchat.connector:WebchatConnector",
+    "bluesky": "engagement.channels.bluesky.connector:BlueskyConnector",
     "api": "engagement.channels.api.connector:ApiConnector",
     "x": "engagement.channels.x.connector:XConnector",
     "demo": "engagement.channels.demo.connector:DemoConnector",
