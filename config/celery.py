@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import worker_init, worker_process_init, worker_ready
 
 from config.naming import name_connections
 
@@ -14,9 +14,10 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@worker_init.connect
 @worker_process_init.connect
 def name_worker(**kwargs: Any) -> None:
-    """Let the connections of this child say whose they are."""
+    """Let the connections of this worker, or of its child, say whose they are."""
     name_connections("worker")
 
 

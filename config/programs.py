@@ -29,12 +29,18 @@ def live_command(host: str, port: int) -> list[str]:
 
 
 def worker_commands() -> dict[str, list[str]]:
-    """Return the workers by name: nightly work keeps its memory for one task only."""
+    """Return the workers by name.
+
+    What talks to platforms waits far more than it computes, and one that hangs must hold up nobody else: it
+    runs in threads. Nightly work keeps its memory for one task only.
+    """
     worker = [sys.executable, "-m", "celery", "-A", "config", "worker", "--loglevel", "INFO",
               "--without-gossip", "--without-mingle"]  # fmt: skip
     return {
-        "worker": [*worker, "-n", "worker@%h", "-Q", "inbound,outbound,default",
+        "worker": [*worker, "-n", "worker@%h", "-Q", "inbound,default",
                    "-c", str(settings.WORKER_PROCESSES), "--max-tasks-per-child", "1000"],
+        "channels": [*worker, "-n", "channels@%h", "-Q", "pulls,outbound",
+                     "-P", "threads", "-c", str(settings.CHANNEL_THREADS)],
         "nightly": [*worker, "-n", "nightly@%h", "-Q", "nightly",
                     "-c", str(settings.NIGHTLY_PROCESSES), "--max-tasks-per-child", "1"],
     }  # fmt: skip

@@ -106,7 +106,7 @@ class Installation:
         """List what is kept running, in the order in which it is started."""
         workers = [
             Program(name, argv, self._log(name), env, steps=WORKER_STEPS, head_start=delay)
-            for (name, argv), delay in zip(worker_commands().items(), (0.0, HEAD_START), strict=True)
+            for (name, argv), delay in zip(worker_commands().items(), (0.0, 0.0, HEAD_START), strict=True)
         ]
         live = live_command(self.host, live_port)
         programs = [
@@ -217,7 +217,7 @@ def check_data(env: Mapping[str, str]) -> None:
     if allowed < settings.DATABASE_CONNECTIONS:
         raise StartError(
             f"PostgreSQL allows {allowed} connections, {settings.DATABASE_CONNECTIONS} may be needed: "
-            "raise its max_connections, or lower WEB_THREADS, WEB_PROCESSES or WORKER_PROCESSES."
+            "raise its max_connections, or lower WEB_THREADS, WEB_PROCESSES, CHANNEL_THREADS or WORKER_PROCESSES."
         )
     try:
         redis.Redis.from_url(env["REDIS_URL"], socket_connect_timeout=5, socket_timeout=5).ping()

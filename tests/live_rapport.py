@@ -76,7 +76,7 @@ def live_process(page_url: str, **env: str) -> Iterator[int]:
 @contextmanager
 def worker_process() -> Iterator[None]:
     """Run a worker for every queue."""
-    queues = "inbound,outbound,nightly,default"
+    queues = "inbound,pulls,outbound,nightly,default"
     with process(
         "celery", "-A", "config", "worker", "-l", "WARNING", "-Q", queues, "-c", "2", "-n", "tests@%h"
     ):

@@ -11,9 +11,9 @@ from config.programs import beat_command, live_command, web_command, worker_comm
 
 
 class Command(BaseCommand):
-    """Becomes one of web, live, worker, nightly, beat; for containers and service managers."""
+    """Becomes one of web, live, worker, channels, nightly, beat; for containers and service managers."""
 
-    help = "Run one process: web, live, worker, nightly or beat"
+    help = "Run one process: web, live, worker, channels, nightly or beat"
     requires_system_checks: list[str] = []  # noqa: RUF012
 
     def add_arguments(self, parser: ArgumentParser) -> None:
