@@ -68,7 +68,7 @@ def document_of(did: str) -> Json:
         if kind == "plc":
             directory = platform_url("bluesky-plc", "https://plc.directory")
             with http.Client(f"{directory}/", max_bytes=DIRECTORY_BYTES) as client:
-                found = client.get(did).json()
+                found = client.get(f"{directory}/{did}").json()
         else:
             place = service_url(f"https://{unquote(rest)}")
             with http.Client(place, user_given=True, max_bytes=DIRECTORY_BYTES) as client:
