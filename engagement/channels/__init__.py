@@ -17,6 +17,7 @@ BUILT_IN = {
     "bluesky": "engagement.channels.bluesky.connector:BlueskyConnector",
     "api": "engagement.channels.api.connector:ApiConnector",
     "x": "engagement.channels.x.connector:XConnector",
+    "mastodon": "engagement.channels.mastodon.connector:MastodonConnector",
     "demo": "engagement.channels.demo.connector:DemoConnector",
 }
 

@@ -1,0 +1,1 @@
+"""Mastodon, and the servers that speak its API: mentions and direct messages of one account."""
