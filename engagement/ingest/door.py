@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from core.models import Workspace
 from engagement.channels.base import Change, Event
-from engagement.ingest import changes, store
+from engagement.ingest import changes, echoes, store
 from engagement.ingest.left_out import ErasedMet, LeftOut, erased_changes, without
-from engagement.ingest.prepare import Prepared, Rejected, prepare
+from engagement.ingest.prepare import Prepared, Rejected, check_change, prepare
 from engagement.models import ChannelAccount
 
 HISTORY = timedelta(days=14)
@@ -87,13 +87,12 @@ def _ingest(
     prepared = _prepare_all(account, items, result)
     _drop_known(account, prepared)
     _drop_erased(prepared, left_out, result)
-    if prepared:
-        written = store.store_page(account, list(prepared.values()), read_text=read_text, live=live)
-        result.ids, result.conversations = written.ids, written.conversations
-        for position, one in prepared.items():
-            if one.event.external_id in written.ids:
-                result.outcomes[position] = Outcome.STORED
-    waiting = [(position, item) for position, item in enumerate(items) if isinstance(item, Change)]
+    ours = echoes.find(account, prepared)
+    back = {echo.position: prepared.pop(echo.position) for echo in ours}
+    _store(account, prepared, result, read_text=read_text, live=live)
+    strangers = echoes.settle(account, ours)
+    _store(account, {p: back[p] for p in strangers}, result, read_text=read_text, live=live)
+    waiting = _good_changes(items, result)
     if waiting:
         erased = erased_changes(account, [change for _, change in waiting])
         for position, change in waiting:
@@ -104,6 +103,39 @@ def _ingest(
             result.outcomes[position] = Outcome.CHANGED if applied else Outcome.PENDING
     store.count_received(account, result.outcomes)
     return result
+
+
+def _store(
+    account: ChannelAccount,
+    prepared: dict[int, Prepared],
+    result: IngestResult,
+    *,
+    read_text: bool,
+    live: bool,
+) -> None:
+    if not prepared:
+        return
+    written = store.store_page(account, list(prepared.values()), read_text=read_text, live=live)
+    result.ids |= written.ids
+    result.conversations += written.conversations
+    for position, one in prepared.items():
+        if one.event.external_id in written.ids:
+            result.outcomes[position] = Outcome.STORED
+
+
+def _good_changes(items: Sequence[Event | Change], result: IngestResult) -> list[tuple[int, Change]]:
+    found = []
+    for position, item in enumerate(items):
+        if not isinstance(item, Change):
+            continue
+        try:
+            check_change(item)
+        except Rejected as error:
+            result.outcomes[position] = Outcome.REJECTED
+            result.reasons[position] = str(error)
+            continue
+        found.append((position, item))
+    return found
 
 
 def _prepare_all(

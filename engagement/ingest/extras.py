@@ -11,6 +11,7 @@ from core.text import clean_text
 from crm.arrivals import Owner
 from crm.identities import IdentityKey
 from engagement.channels.base import Change, File, PostRef
+from engagement.ingest.posts import store_named_posts
 from engagement.ingest.prepare import Prepared
 from engagement.media import queue_files
 from engagement.models import (
@@ -30,20 +31,7 @@ def store_posts(account: ChannelAccount, page: Sequence[Prepared]) -> dict[str, 
     refs: dict[str, PostRef] = {one.event.post.external_id: one.event.post for one in page if one.event.post}
     if not refs:
         return {}
-    Post.objects.bulk_create(
-        [
-            Post(
-                account=account,
-                external_id=ref.external_id,
-                text=clean_text(ref.text, limit=5000),
-                url=ref.url,
-                media=ref.media,
-                published_at=ref.published_at,
-            )
-            for ref in sorted(refs.values(), key=lambda ref: ref.external_id)
-        ],
-        ignore_conflicts=True,
-    )
+    store_named_posts(account, list(refs.values()))
     found = Post.objects.filter(account=account, external_id__in=refs)
     return dict(found.values_list("external_id", "id"))
 

@@ -9,14 +9,16 @@ from typing import Any
 
 from core.text import clean_text, is_far_future
 from crm.identities import MAX_LENGTH, BadIdentity, IdentityKey, normalize
-from engagement.channels.base import Author, Direction, Event, File, Kind
+from engagement.channels.base import Author, Change, Direction, Event, File, Kind, PostRef
 from engagement.models import ChannelAccount
 
 MAX_TEXT = 50_000
 """Longer texts are cut here and kept whole as an attached file; full-text search takes a megabyte at most."""
 MAX_THREAD_KEY = 500
+MAX_POST_ID = 200
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS = frozenset(kind.value for kind in Kind)
+CHANGES = frozenset(("edit", "delete", "hide", "unhide", "status", "files"))
 DIRECTIONS = frozenset((Direction.INBOUND.value, Direction.OUTBOUND.value))
 
 
@@ -55,19 +57,38 @@ def prepare(account: ChannelAccount, event: Event, *, country: str, now: datetim
     return prepared
 
 
-def _check_shape(event: Event, now: datetime) -> None:
-    if not event.external_id or len(event.external_id) > MAX_LENGTH:
+def check_change(change: Change) -> None:
+    """Whether a change can be applied or kept. Raises Rejected."""
+    if change.external_id or not (change.our_key or change.thread_key):
+        _check_id(change.external_id)
+    if change.kind not in CHANGES:
+        raise Rejected(f"kind {change.kind!r} is not one of {', '.join(sorted(CHANGES))}")
+    _check_time("at", change.at)
+
+
+def _check_id(external_id: str) -> None:
+    if not external_id or len(external_id) > MAX_LENGTH:
         raise Rejected(f"external_id must have 1 to {MAX_LENGTH} characters")
-    if "\x00" in event.external_id:
+    if "\x00" in external_id:
         raise Rejected("external_id holds a NUL character")
+    if clean_text(external_id) != external_id:
+        raise Rejected("external_id holds characters that no id has")
+
+
+def _check_time(name: str, at: datetime) -> None:
+    if at.tzinfo is None:
+        raise Rejected(f"{name} has no time zone")
+    if at < EARLIEST or is_far_future(at):
+        raise Rejected(f"{name} {at.isoformat()} is before 1970 or in the future")
+
+
+def _check_shape(event: Event, now: datetime) -> None:
+    _check_id(event.external_id)
     if event.kind not in KINDS:
         raise Rejected(f"kind {event.kind!r} is not one of {', '.join(sorted(KINDS))}")
     if event.direction not in DIRECTIONS:
         raise Rejected(f"direction {event.direction!r} is not inbound or outbound")
-    if event.occurred_at.tzinfo is None:
-        raise Rejected("occurred_at has no time zone")
-    if event.occurred_at < EARLIEST or is_far_future(event.occurred_at):
-        raise Rejected(f"occurred_at {event.occurred_at.isoformat()} is before 1970 or in the future")
+    _check_time("occurred_at", event.occurred_at)
     if event.rating is not None and not 0 <= event.rating <= 10:
         raise Rejected("rating must be between 0 and 10")
 
@@ -89,7 +110,14 @@ def _cleaned(event: Event) -> Event:
         in_reply_to=clean_text(event.in_reply_to, limit=MAX_LENGTH),
         object_key=clean_text(event.object_key, limit=360),
         staff_name=clean_text(event.staff_name, limit=160),
+        post=_cleaned_post(event.post),
     )
+
+
+def _cleaned_post(post: PostRef | None) -> PostRef | None:
+    """The post that it reacts to; None where its id cannot be one."""
+    name = clean_text(post.external_id) if post else ""
+    return replace(post, external_id=name) if post and 0 < len(name) <= MAX_POST_ID else None
 
 
 def _remember(prepared: Prepared, account: ChannelAccount, author: Author, country: str) -> IdentityKey:

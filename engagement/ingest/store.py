@@ -178,14 +178,15 @@ def refresh_conversations(
     A merge moves conversations too. They are locked by a statement of their own, so that the one that writes
     sees what a merge has just done; an owner who is not of this page is looked at again under lock.
     """
-    hours = connector(account.connector).reply_window_hours
+    link = connector(account.connector)
     sql.run(APP, "lock_conversations", {"ids": list(interactions)})
     changed = sql.rows(
         APP,
         "refresh_conversations",
         {
             "ids": list(interactions),
-            "window": f"{hours} hours" if hours else None,
+            "window": link.limits(account, public=False).window,
+            "public_window": link.limits(account, public=True).window,
             "history_before": history_before,
         },
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,9 +27,9 @@ from engagement.channels.base import (
     Uncertain,
     WindowClosed,
 )
+from engagement.ingest.echoes import has_our_id, take_network_id
 from engagement.models import (
     ChannelAccount,
-    Conversation,
     Delivery,
     DeliveryState,
     Health,
@@ -53,11 +53,13 @@ def record_sent(delivery: Delivery, sent: Sent) -> Delivery:
     """It left: keep the id the network gave it. A later word of the network is never taken back."""
     delivery = locked(delivery)
     if delivery.state in ON_ITS_WAY:
+        if has_our_id(delivery):
+            take_network_id(delivery.interaction, sent.external_id)
         return delivery
     now = timezone.now()
     delivery.sent_at = now
     settle(delivery, DeliveryState.DELIVERED if sent.status == "delivered" else DeliveryState.SENT)
-    _take_network_id(delivery.interaction, sent.external_id)
+    take_network_id(delivery.interaction, sent.external_id)
     ChannelAccount.objects.filter(pk=delivery.account_id).update(last_out_at=now)
     note_answer(delivery.account_id)
     return delivery
@@ -79,21 +81,6 @@ def note_trouble(account_id: int, text: str) -> None:
     row = ChannelAccount.objects.filter(pk=account_id)
     row.filter(health__in=(Health.HEALTHY, Health.FAILING)).update(health_text=clean_text(text, limit=500))
     row.filter(health=Health.HEALTHY).update(health=Health.FAILING, health_since=timezone.now())
-
-
-def _take_network_id(interaction: Interaction, external_id: str) -> None:
-    """Our message goes by the network's id from here on; an echo that came first is the same message."""
-    if not external_id or external_id == interaction.external_id:
-        return
-    echo = Interaction.objects.filter(account_id=interaction.account_id, external_id=external_id)
-    if echo.filter(direction=Direction.INBOUND).exists():
-        log.warning("network gave our message the id of an inbound one", interaction=interaction.pk)
-        return
-    for twin in echo.select_for_update():
-        Conversation.objects.filter(pk=twin.conversation_id, count__gt=0).update(count=F("count") - 1)
-        twin.delete()
-    interaction.external_id = external_id
-    interaction.save(update_fields=["external_id"])
 
 
 @transaction.atomic

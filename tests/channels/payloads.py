@@ -1,13 +1,15 @@
 """Payloads of platforms kept as files, and how what a connector makes of them is written down.
 
-`<connector>/payloads/<case>.json` (or .txt, .eml) is one body byte for byte; `<case>.expected.json` beside it:
+`<connector>/payloads/<case>.json` (or .txt, .eml) is one body byte for byte. Beside it
+`<case>.expected.json`:
 
 - `source`: the page or file it was copied from; `date`: the day; `guess`: true where we made it up,
 - `headers`: those of the request; `received_at`: where the time of arrival matters,
 - `account`: network, external_id, issuer, settings of the account it is for,
 - `pulled`: true for an item of a pull where the connector has one webhook address for all accounts,
-- `expected`: parcels with `events`, `changes`, `posts`, `orders`, `people`, `links`, `revoked`; of each thing
-  only what differs from the defaults of its shape. Or `error`: a part of the reason why it cannot be understood.
+- `expected`: parcels with `events`, `changes`, `posts`, `orders`, `people`, `links`, `refusals`, `asks`,
+  `revoked`; of each thing only what differs from the defaults of its shape. Or `error`: a part of the reason
+  why it is not understood.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ from engagement.models import ChannelAccount, RawEvent
 HERE = Path(__file__).parent
 SHAPES: dict[str, type] = {
     "events": Event, "changes": Change, "posts": PostRef, "orders": OrderIn, "people": Author,
+    "refusals": shapes.Refusal, "asks": shapes.PrivacyAsk,
 }  # fmt: skip
 NESTED: dict[tuple[type, str], type] = {
     (Event, "author"): Author, (Event, "post"): PostRef, (Event, "files"): File,
-    (Event, "visit"): shapes.VisitFacts, (OrderIn, "lines"): LineIn,
+    (Event, "visit"): shapes.VisitFacts, (OrderIn, "lines"): LineIn, (Change, "files"): File,
+    (shapes.Refusal, "author"): Author, (shapes.PrivacyAsk, "people"): Author,
 }  # fmt: skip
 TOLD = frozenset(
     {"source", "date", "guess", "expected", "error", "headers", "account", "pulled", "received_at"}
@@ -142,6 +146,8 @@ def _parcel(parcel: Parcel) -> dict[str, Any]:
         "people": [_thing(one) for one in parcel.people],
         "links": [[_thing(one), _thing(other)] for one, other in parcel.links],
         "revoked": parcel.revoked,
+        "refusals": [_thing(one) for one in parcel.refusals],
+        "asks": [_thing(one) for one in parcel.asks],
     }
     return {name: value for name, value in found.items() if value or name == "account"}
 
