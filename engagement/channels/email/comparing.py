@@ -48,9 +48,9 @@ def list_window(
                     for entry in mailbox.entries(uids[position : position + ASKED_AT_ONCE])
                     if since <= entry.arrived_at < until and _is_wanted(account, inside, mailbox, entry)
                 ]
-                found = _listed(account, mailbox, place, entries, max_file)
-                yield [one for one in found if one.external_id not in seen]
-                seen |= {one.external_id for one in found}
+                found = {one.external_id: one for one in _listed(account, mailbox, place, entries, max_file)}
+                yield [one for one in found.values() if one.external_id not in seen]
+                seen |= found.keys()
 
 
 def _day(at: datetime, more: int) -> datetime:

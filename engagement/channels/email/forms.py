@@ -22,7 +22,9 @@ SIGN_IN = [
     ("google", _("Login at Google")),
     ("microsoft", _("Login at Microsoft")),
 ]
-WITH_PASSWORD = ("imap_host", "imap_port", "imap_user", "smtp_host", "smtp_port")
+WITH_PASSWORD = (
+    "imap_host", "imap_port", "imap_security", "imap_user", "smtp_host", "smtp_port", "smtp_security",
+)  # fmt: skip
 
 
 class MailboxForm(forms.Form):
@@ -51,7 +53,9 @@ class MailboxForm(forms.Form):
     imap_port = forms.IntegerField(
         label=_("IMAP port"), min_value=1, max_value=65535, initial=993, required=False
     )
-    imap_security = forms.ChoiceField(label=_("IMAP encryption"), choices=SECURITY, initial="ssl")
+    imap_security = forms.ChoiceField(
+        label=_("IMAP encryption"), choices=SECURITY, initial="ssl", required=False
+    )
     imap_user = forms.CharField(label=_("IMAP user"), max_length=320, required=False)
     imap_password = forms.CharField(
         label=_("IMAP password"),
@@ -79,7 +83,9 @@ class MailboxForm(forms.Form):
     smtp_port = forms.IntegerField(
         label=_("SMTP port"), min_value=1, max_value=65535, initial=465, required=False
     )
-    smtp_security = forms.ChoiceField(label=_("SMTP encryption"), choices=SECURITY, initial="ssl")
+    smtp_security = forms.ChoiceField(
+        label=_("SMTP encryption"), choices=SECURITY, initial="ssl", required=False
+    )
     smtp_user = forms.CharField(
         label=_("SMTP user"), max_length=320, required=False, help_text=_("Empty: no sign-in.")
     )
