@@ -18,6 +18,7 @@ BUILT_IN = {
     "api": "engagement.channels.api.connector:ApiConnector",
     "x": "engagement.channels.x.connector:XConnector",
     "mastodon": "engagement.channels.mastodon.connector:MastodonConnector",
+    "twilio": "engagement.channels.twilio.connector:TwilioConnector",
     "demo": "engagement.channels.demo.connector:DemoConnector",
 }
 
