@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from fnmatch import fnmatch
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,7 +26,7 @@ from crm.arrivals import hold_owner, own_identities
 from crm.identities import BadIdentity, normalize
 from crm.models import Identity
 from engagement.channels import connector
-from engagement.channels.base import Direction, Kind
+from engagement.channels.base import Connector, Direction, Kind, Limits
 from engagement.ingest.store import refresh_conversations
 from engagement.models import (
     Attachment,
@@ -136,6 +139,11 @@ def reply_problem(conversation: Conversation) -> str:
     return ""
 
 
+def counts_own_way(link: Connector) -> bool:
+    """Whether a text's length is not its number of characters there, so that only we can tell it."""
+    return type(link).count_length is not Connector.count_length
+
+
 def lock_conversation(pk: int) -> Conversation:
     """The conversation under lock, its threads first and by id, as ingest does."""
     list(Thread.objects.filter(conversation_id=pk).order_by("pk").select_for_update(no_key=True))
@@ -161,19 +169,43 @@ def _refuse_unsendable(
         raise ValidationError(problem, code="closed")
     if not text and not files:
         raise ValidationError(_("Write something first."), code="empty")
-    length = link.count_length(text)
-    if length > link.max_length:
+    length, most = link.count_length(text), limits_of(conversation).length
+    if length > most:
         words = _("This is %(n)s characters long; %(channel)s takes %(most)s.")
-        raise ValidationError(
-            words % {"n": length, "channel": link.label, "most": link.max_length}, code="long"
-        )
+        raise ValidationError(words % {"n": length, "channel": link.label, "most": most}, code="long")
     if cc and not link.has_cc:
         raise ValidationError(_("%(channel)s knows no copies.") % {"channel": link.label})
     for address in cc:
         _checked_address(address)
+    if files:
+        _refuse_files(conversation, files)
+
+
+def limits_of(conversation: Conversation) -> Limits:
+    """What one message of this conversation may hold; no files where the connector takes none."""
+    link = connector(conversation.account.connector)
+    limits = link.limits(conversation.account, public=conversation.is_public)
+    return limits if link.takes_files else replace(limits, files=0)
+
+
+def _refuse_files(conversation: Conversation, files: Sequence[UploadedFile]) -> None:
+    link, limits = connector(conversation.account.connector), limits_of(conversation)
+    if not limits.files:
+        raise ValidationError(_("%(channel)s takes no files here.") % {"channel": link.label}, code="files")
+    if len(files) > limits.files:
+        words = _("%(channel)s takes at most %(most)s files in one message.")
+        raise ValidationError(words % {"channel": link.label, "most": limits.files}, code="files")
+    for file in files:
+        names = {"name": file.name, "channel": link.label, "most": filesizeformat(limits.file_bytes)}
+        if (file.size or 0) > limits.file_bytes:
+            words = _("“%(name)s” is too large: %(channel)s takes files up to %(most)s.")
+            raise ValidationError(words % names, code="files")
+        if limits.file_types and not any(fnmatch(file.content_type or "", one) for one in limits.file_types):
+            words = _("“%(name)s” is of a kind that %(channel)s does not take.")
+            raise ValidationError(words % names, code="files")
     if sum(file.size or 0 for file in files) > link.max_attachment_bytes:
-        most = link.max_attachment_bytes // (1024 * 1024)
-        raise ValidationError(_("The files are larger than %(most)s MB together.") % {"most": most})
+        words = _("The files are larger than %(most)s together.")
+        raise ValidationError(words % {"most": filesizeformat(link.max_attachment_bytes)}, code="files")
 
 
 def _checked_address(address: str) -> str:

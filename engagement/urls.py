@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from engagement.views import actions, canned, channels, composer, hooks, inbox, messages, thread
+from engagement.views import (
+    actions,
+    canned,
+    channel_connecting,
+    channel_health,
+    channels,
+    composer,
+    hooks,
+    inbox,
+    messages,
+    thread,
+)
 
 app_name = "engagement"
 urlpatterns = [
@@ -26,6 +37,7 @@ urlpatterns = [
     path("inbox/<int:pk>/reply/", composer.reply_send, name="reply-send"),
     path("inbox/<int:pk>/note/", composer.note_add, name="note-add"),
     path("inbox/<int:pk>/draft/", composer.draft_save, name="draft-save"),
+    path("inbox/<int:pk>/length/", composer.length_count, name="length-count"),
     path("inbox/<int:pk>/canned/", composer.canned_find, name="canned-find"),
     path("inbox/<int:pk>/assign/", actions.assign, name="conversation-assign"),
     path("inbox/<int:pk>/resolve/", actions.resolve, name="conversation-resolve"),
@@ -46,13 +58,42 @@ urlpatterns = [
     path("hooks/<slug:name>/", hooks.hook_app, name="hook-app"),
     path("hooks/<slug:name>/<str:key>/", hooks.hook_account, name="hook-account"),
     path("settings/channels/", channels.channel_list, name="channel-list"),
-    path("settings/channels/new/", channels.channel_new, name="channel-new"),
-    path("settings/channels/new/<str:name>/", channels.channel_connect, name="channel-connect"),
-    path("settings/channels/<int:pk>/", channels.channel_edit, name="channel-edit"),
+    path("settings/channels/new/", channel_connecting.channel_new, name="channel-new"),
+    path("settings/channels/new/<slug:name>/", channel_connecting.channel_needs, name="channel-needs"),
+    path(
+        "settings/channels/new/<slug:name>/keys/", channel_connecting.channel_connect, name="channel-connect"
+    ),
+    path("settings/channels/new/<slug:name>/back/", channel_connecting.channel_back, name="channel-back"),
+    path("settings/channels/choose/<int:pk>/", channel_connecting.channel_choose, name="channel-choose"),
+    path("settings/channels/<int:pk>/", channel_health.channel_health, name="channel-health"),
+    path("settings/channels/<int:pk>/edit/", channels.channel_edit, name="channel-edit"),
+    path("settings/channels/<int:pk>/setup/", channel_connecting.channel_setup, name="channel-setup"),
+    path("settings/channels/<int:pk>/login/", channel_connecting.channel_reconnect, name="channel-reconnect"),
+    path("settings/channels/<int:pk>/examine/", channel_connecting.channel_examine, name="channel-examine"),
+    path("settings/channels/<int:pk>/webhook/", channel_connecting.channel_webhook, name="channel-webhook"),
+    path("settings/channels/<int:pk>/compare/", channel_health.channel_compare, name="channel-compare"),
+    path("settings/channels/<int:pk>/parked/", channel_health.channel_parked, name="channel-parked"),
+    path(
+        "settings/channels/<int:pk>/parked/replay/",
+        channel_health.parked_replay_all,
+        name="parked-replay-all",
+    ),
+    path(
+        "settings/channels/<int:pk>/parked/<int:raw_pk>/replay/",
+        channel_health.parked_replay,
+        name="parked-replay",
+    ),
+    path(
+        "settings/channels/<int:pk>/parked/<int:raw_pk>/discard/",
+        channel_health.parked_discard,
+        name="parked-discard",
+    ),
     path("settings/channels/<int:pk>/check/", channels.channel_check, name="channel-check"),
     path("settings/channels/<int:pk>/pause/", channels.channel_pause, name="channel-pause"),
     path("settings/channels/<int:pk>/resume/", channels.channel_resume, name="channel-resume"),
-    path("settings/channels/<int:pk>/disconnect/", channels.channel_disconnect, name="channel-disconnect"),
+    path(
+        "settings/channels/<int:pk>/disconnect/", channel_health.channel_disconnect, name="channel-disconnect"
+    ),
     path("settings/canned/", canned.canned_list, name="canned-list"),
     path("settings/canned/new/", canned.canned_edit, name="canned-new"),
     path("settings/canned/<int:pk>/", canned.canned_edit, name="canned-edit"),

@@ -93,7 +93,8 @@ SET first_at = coalesce(s.first_at, c.first_at),
     waiting_since = w.since,
     first_answered_at = w.answered_at,
     due_at = w.since + make_interval(mins => a.reply_goal_minutes),
-    reply_until = s.last_inbound_at + %(window)s::interval,
+    reply_until = s.last_inbound_at
+        + CASE WHEN c.is_public THEN %(public_window)s::interval ELSE %(window)s::interval END,
     status = CASE
         WHEN %(history_before)s::timestamptz IS NOT NULL AND c.count = 0 AND s.last_at < %(history_before)s THEN 'resolved'
         WHEN c.status <> 'open' AND counted.newest_inbound > coalesce(c.last_inbound_at, '-infinity')

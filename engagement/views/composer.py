@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
@@ -15,11 +15,13 @@ from django_htmx.http import trigger_client_event
 from accounts.models import User
 from accounts.permissions import requires
 from accounts.querysets import team_ids
+from core.text import clean_text
 from engagement import conversations, outbox, replies
 from engagement.channels import connector
 from engagement.flow import messages
 from engagement.forms import ReplyForm, WrittenForm, fill_canned
 from engagement.models import CannedReply, Conversation, Delivery, Interaction, Status
+from engagement.outbox.words import why_composer_waits
 
 CANNED_SHOWN = 8
 
@@ -43,6 +45,9 @@ def composer_context(
         "note_text": note,
         "writing": writing or ("note" if problem else "reply"),
         "ways": _other_ways(conversation) if problem else [],
+        "limits": replies.limits_of(conversation),
+        "counts_own_way": replies.counts_own_way(link),
+        "waits": "" if problem else why_composer_waits(conversation.account),
     }
 
 
@@ -132,6 +137,15 @@ def draft_save(request: HttpRequest, pk: int) -> HttpResponse:
     text = request.POST.get("text", "")
     conversations.save_draft(conversation=conversation, by=_me(request), text=text, is_note=is_note)
     return HttpResponse(status=204)
+
+
+@require_POST
+@requires("conversation.reply")
+def length_count(request: HttpRequest, pk: int) -> HttpResponse:
+    """How long a text is as its network counts; for the counter under the answer."""
+    link = connector(_visible(request, pk).account.connector)
+    text = clean_text(request.POST.get("text", "")).strip()
+    return JsonResponse({"length": link.count_length(text)})
 
 
 @require_GET

@@ -9,18 +9,36 @@ let sending = false;
 const part = (selector) => form()?.querySelector(selector);
 const isNote = () => form().dataset.writing === "note";
 
-const count = () => {
+/* Some networks count in bytes, in weights or with links at a fixed length: there the server counts. */
+const COUNT_MS = 250;
+let countTimer = 0;
+const showCount = (n) => {
   const length = part("[data-length]");
-  if (!length) return;
-  const n = [...area().value].length;
   length.textContent = n.toLocaleString();
   length.parentElement.classList.toggle("r-neg", n > Number(form().dataset.max));
+};
+const count = () => {
+  if (!part("[data-length]")) return;
+  clearTimeout(countTimer);
+  if (!form().dataset.lengthUrl || !area().value) return showCount([...area().value].length);
+  countTimer = setTimeout(countThere, COUNT_MS);
+};
+const countThere = async () => {
+  const box = form();
+  const text = area().value;
+  const body = new FormData();
+  body.set("text", text);
+  try {
+    const answer = await fetch(box.dataset.lengthUrl, { method: "POST", body, headers: { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content } });
+    if (answer.ok && form() === box && area().value === text) showCount((await answer.json()).length);
+  } catch { /* the server counts again when it is sent */ }
 };
 
 const dress = () => {
   const note = isNote();
   form().classList.toggle("is-note", note);
   form().querySelectorAll("[data-reply-only]").forEach((one) => { one.hidden = note; });
+  form().querySelectorAll("[data-note-only]").forEach((one) => { one.hidden = !note; });
   form().querySelectorAll('[role="tab"]').forEach((tab) => {
     const on = tab.dataset.tab === form().dataset.writing;
     tab.setAttribute("aria-selected", String(on));
@@ -35,6 +53,7 @@ const dress = () => {
   const label = part('label[for="answer"]');
   label.textContent = note ? label.dataset.labelNote : label.dataset.labelReply;
   count();
+  checkFiles();
 };
 
 const choose = (tab) => {
@@ -159,6 +178,25 @@ const listFiles = () => {
     item.append(off);
     return item;
   }));
+  checkFiles();
+};
+const takesKind = (file, kinds) => !kinds.length || kinds.some((kind) => (kind.endsWith("/*") ? file.type.startsWith(kind.slice(0, -1)) : file.type === kind));
+const problemOfFiles = (files) => {
+  const limits = form().dataset;
+  if (isNote() || !files.length) return "";
+  if (files.length > Number(limits.mostFiles)) return limits.filesMany;
+  const kinds = limits.fileTypes.split(",").filter(Boolean);
+  const strange = files.find((file) => !takesKind(file, kinds));
+  if (strange) return `${limits.filesKind} ${strange.name}`;
+  const large = files.find((file) => file.size > Number(limits.fileBytes));
+  return large ? `${limits.filesLarge} ${large.name}` : "";
+};
+const checkFiles = () => {
+  const told = part("[data-files-problem]");
+  if (!told) return;
+  told.textContent = problemOfFiles([...part("[data-files]").files]);
+  told.hidden = !told.textContent;
+  part("[data-send]").disabled = Boolean(told.textContent) || (!isNote() && Boolean(form().dataset.problem));
 };
 const dropFile = (at) => {
   const input = part("[data-files]");

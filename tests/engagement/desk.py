@@ -27,6 +27,7 @@ class DoubleConnector(Connector):
     can_start = True
     has_subject = True
     has_cc = True
+    takes_files = True
     max_length = 200
     sent: ClassVar[list[Outgoing]] = []
     outcomes: ClassVar[list[Exception | Sent]] = []
