@@ -1,0 +1,1 @@
+"""Text messages and calls of one phone number, through Twilio."""
