@@ -44,9 +44,15 @@ def _row(post: PostRef, as_of: datetime | None) -> dict[str, object]:
     return {
         "external_id": clean_text(post.external_id, limit=200),
         "text": clean_text(post.text, limit=5000),
-        "url": clean_text(post.url, limit=500),
+        "url": _web_address(post.url),
         "media": clean_text(post.media, limit=30),
         "published_at": post.published_at and post.published_at.isoformat(),
         "metrics": {clean_text(str(name)): n for name, n in post.metrics.items() if isinstance(n, int)},
         "as_of": at and at.isoformat(),
     }
+
+
+def _web_address(url: str) -> str:
+    """The address where it leads to a page; a link in the thread must not run anything."""
+    cleaned = clean_text(url, limit=500).strip()
+    return cleaned if cleaned.lower().startswith(("https://", "http://")) else ""
