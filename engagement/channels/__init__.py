@@ -15,6 +15,7 @@ BUILT_IN = {
     "email": "engagement.channels.email.connector:EmailConnector",
     "webchat": "engagement.channels.webchat.connector:WebchatConnector",
     "bluesky": "engagement.channels.bluesky.connector:BlueskyConnector",
+    "telegram": "engagement.channels.telegram.connector:TelegramConnector",
     "api": "engagement.channels.api.connector:ApiConnector",
     "x": "engagement.channels.x.connector:XConnector",
     "mastodon": "engagement.channels.mastodon.connector:MastodonConnector",
