@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -38,10 +38,11 @@ class Twilio(Platform):
         self.calls_made: list[dict[str, Any]] = []
         self.recordings: list[dict[str, Any]] = []
         self.media: dict[str, list[dict[str, Any]]] = {}
-        self.number = {
-            "sid": "PN" + "a" * 32, "account_sid": SID, "phone_number": NUMBER, "sms_url": "", "voice_url": "",
-            "status_callback": "", "sms_method": "POST", "voice_method": "POST", "sms_application_sid": "",
-            "voice_application_sid": "", "trunk_sid": None, "friendly_name": "Shop",
+        self.number: dict[str, Any] = {
+            "sid": "PN" + "a" * 32, "account_sid": SID, "phone_number": NUMBER, "friendly_name": "Shop",
+            "sms_url": "", "voice_url": "", "sms_method": "POST", "voice_method": "POST",
+            "status_callback": "",
+            "sms_application_sid": "", "voice_application_sid": "", "trunk_sid": None,
             "capabilities": {"voice": True, "sms": True, "mms": True, "fax": False},
             "uri": f"{ROOT}/IncomingPhoneNumbers/PN{'a' * 32}.json",
         }  # fmt: skip
@@ -51,30 +52,45 @@ class Twilio(Platform):
 
     # What happens there
 
-    def hear(
-        self, text: str, *, sender: str = BOB, at: datetime | None = None, media: int = 0
-    ) -> dict[str, Any]:
+    def hear(self, text: str, *, sender: str = BOB, at: datetime | None = None, media: int = 0) -> Any:
         """A message to the number."""
-        item = self._message(sender, NUMBER, text, "inbound", "received", at or self.now)
+        item = self.write(text, sender=sender, to=NUMBER, direction="inbound", status="received", at=at)
         item["num_media"] = str(media)
         self.media[item["sid"]] = [
-            {"sid": f"ME{index:032x}", "content_type": "image/png", "parent_sid": item["sid"],
-             "uri": f"{ROOT}/Messages/{item['sid']}/Media/ME{index:032x}.json"}
+            {
+                "sid": f"ME{index:032x}",
+                "content_type": "image/png",
+                "parent_sid": item["sid"],
+                "uri": f"{ROOT}/Messages/{item['sid']}/Media/ME{index:032x}.json",
+            }
             for index in range(media)
-        ]  # fmt: skip
+        ]
         return item
 
-    def ring(self, *, caller: str = BOB, at: datetime | None = None, seconds: int = 35, recorded: bool = False,
-             status: str = "completed") -> dict[str, Any]:  # fmt: skip
-        """A call to the number."""
-        begun = at or self.now
-        sid = new_sid("CA")
-        ended = begun + timedelta(seconds=seconds)
+    def write(self, text: str, *, at: datetime | None = None, **more: Any) -> dict[str, Any]:
+        """A message, by default one that the number sends to Bob."""
+        sid, when = new_sid("SM"), format_datetime(at or self.now)
         item = {
-            "sid": sid, "account_sid": SID, "from": caller, "to": NUMBER, "direction": "inbound", "status": status,
-            "start_time": format_datetime(begun), "end_time": format_datetime(ended), "duration": str(seconds),
-            "date_created": format_datetime(begun), "date_updated": format_datetime(ended),
-            "api_version": "2010-04-01", "uri": f"{ROOT}/Calls/{sid}.json",
+            "sid": sid, "account_sid": SID, "api_version": "2010-04-01", "body": text,
+            "from": more.get("sender", NUMBER), "to": more.get("to", BOB),
+            "direction": more.get("direction", "outbound-api"), "status": more.get("status", "sent"),
+            "date_created": when, "date_sent": when, "date_updated": when, "error_code": None,
+            "error_message": None, "num_media": "0", "num_segments": "1", "price": None, "price_unit": "USD",
+            "messaging_service_sid": None, "uri": f"{ROOT}/Messages/{sid}.json",
+            "subresource_uris": {"media": f"{ROOT}/Messages/{sid}/Media.json"},
+        }  # fmt: skip
+        self.messages.append(item)
+        return item
+
+    def ring(self, *, at: datetime | None = None, seconds: int = 35, recorded: bool = False) -> Any:
+        """A call to the number that is over."""
+        begun, sid = at or self.now, new_sid("CA")
+        start, end = format_datetime(begun), format_datetime(begun + timedelta(seconds=seconds))
+        item = {
+            "sid": sid, "account_sid": SID, "from": BOB, "to": NUMBER, "direction": "inbound",
+            "status": "completed", "start_time": start, "end_time": end, "duration": str(seconds),
+            "date_created": start, "date_updated": end, "api_version": "2010-04-01",
+            "uri": f"{ROOT}/Calls/{sid}.json",
         }  # fmt: skip
         self.calls_made.append(item)
         if recorded:
@@ -83,21 +99,6 @@ class Twilio(Platform):
                 "sid": name, "call_sid": sid, "status": "completed", "account_sid": SID, "duration": "4",
                 "source": "RecordVerb", "channels": 1, "uri": f"{ROOT}/Calls/{sid}/Recordings/{name}.json",
             })  # fmt: skip
-        return item
-
-    def _message(
-        self, sender: str, to: str, text: str, direction: str, status: str, at: datetime
-    ) -> dict[str, Any]:
-        sid = new_sid("SM")
-        item = {
-            "sid": sid, "account_sid": SID, "api_version": "2010-04-01", "from": sender, "to": to, "body": text,
-            "direction": direction, "status": status, "date_created": format_datetime(at),
-            "date_sent": format_datetime(at), "date_updated": format_datetime(at), "error_code": None,
-            "error_message": None, "num_media": "0", "num_segments": "1", "price": None, "price_unit": "USD",
-            "messaging_service_sid": None, "uri": f"{ROOT}/Messages/{sid}.json",
-            "subresource_uris": {"media": f"{ROOT}/Messages/{sid}/Media.json"},
-        }  # fmt: skip
-        self.messages.append(item)
         return item
 
     # Its API
@@ -139,7 +140,7 @@ class Twilio(Platform):
         if form["To"] in self.stopped:
             return 400, refusal(21610, "Attempt to send to unsubscribed recipient")
         sender = form.get("From") or "+15005550006"
-        item = self._message(sender, form["To"], form["Body"], "outbound-api", "queued", self.now)
+        item = self.write(form["Body"], sender=sender, to=form["To"], status="queued")
         return 201, {**item, "date_sent": None}
 
     @route("GET", rf"{ROOT}/IncomingPhoneNumbers\.json")
@@ -178,8 +179,6 @@ class Twilio(Platform):
 
 
 def _time(text: str) -> datetime:
-    from email.utils import parsedate_to_datetime
-
     return parsedate_to_datetime(text)
 
 

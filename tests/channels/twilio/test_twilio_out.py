@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -27,13 +28,9 @@ LINK = channels.connector("twilio")
 @pytest.fixture
 def outgoing(account, there, amy):
     """A message that is ready to be sent."""
-    from dataclasses import replace
-
     there.hear("Where is my parcel?")
     pulls.pull_account(account.pk)
-    conversation = Conversation.objects.get()
-    conversation.team.members.add(amy) if hasattr(conversation.team, "members") else None
-    reply(conversation=conversation, by=amy, text="On its way.", client_key=uuid4())
+    reply(conversation=Conversation.objects.get(), by=amy, text="On its way.", client_key=uuid4())
     delivery = Delivery.objects.select_related("account").get()
     return replace(outbox.gather(delivery), delivery=delivery)
 
@@ -133,7 +130,7 @@ def test_a_message_that_was_cut_off_is_found_by_its_words(outgoing, there):
 
 
 def test_an_older_message_with_the_same_words_is_not_taken_for_it(outgoing, there):
-    there._message(NUMBER, BOB, "On its way.", "outbound-api", "sent", there.now)
+    there.write("On its way.")
     assert LINK.find_sent(outgoing) is None
 
 
@@ -144,8 +141,6 @@ def test_a_page_that_cannot_be_read_leaves_it_open(outgoing, there):
 
 
 def test_files_are_refused_with_a_way_out(outgoing, there):
-    from dataclasses import replace
-
     with pytest.raises(PermanentFailure) as raised:
         LINK.send(replace(outgoing, files=[File("a.png", "image/png", b"x")]))
     assert "e-mail" in raised.value.advice
@@ -153,8 +148,6 @@ def test_files_are_refused_with_a_way_out(outgoing, there):
 
 
 def test_a_withheld_number_cannot_be_answered(outgoing, there):
-    from dataclasses import replace
-
     with pytest.raises(PermanentFailure, match="no number"):
         LINK.send(replace(outgoing, to=[], thread_key="dm:withheld:CA1"))
 
