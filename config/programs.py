@@ -6,7 +6,7 @@ import sys
 
 from django.conf import settings
 
-from config.places import var_dir
+from config.places import BASE_DIR, var_dir
 
 
 def web_command(host: str, port: int) -> list[str]:
@@ -44,6 +44,11 @@ def worker_commands() -> dict[str, list[str]]:
         "nightly": [*worker, "-n", "nightly@%h", "-Q", "nightly",
                     "-c", str(settings.NIGHTLY_PROCESSES), "--max-tasks-per-child", "1"],
     }  # fmt: skip
+
+
+def watch_command() -> list[str]:
+    """Return how connections are held open that say at once when something is new."""
+    return [sys.executable, str(BASE_DIR / "manage.py"), "watch"]
 
 
 def beat_command() -> list[str]:

@@ -25,7 +25,7 @@ from config.embedded import Lock, Servers
 from config.places import BASE_DIR, var_dir
 from config.prepare import prepare
 from config.processes import StartError
-from config.programs import beat_command, live_command, web_command, worker_commands
+from config.programs import beat_command, live_command, watch_command, web_command, worker_commands
 from config.supervisor import WORKER_STEPS, GaveUpError, Program, Supervisor
 
 LIVE_PORTS = 20
@@ -115,6 +115,9 @@ class Installation:
             *workers,
             Program("beat", beat_command(), self._log("beat"), env, head_start=HEAD_START),
         ]
+        if settings.WATCHES:
+            watch = watch_command()
+            programs.append(Program("watch", watch, self._log("watch"), env, head_start=HEAD_START))
         if self.demo:
             fill = [sys.executable, MANAGE, "demo", "--if-empty"]
             programs.append(Program("demo", fill, self._log("demo"), env, once=True, head_start=HEAD_START))

@@ -42,7 +42,9 @@ def test_everything_from_the_first_start_to_the_end(installation):
 
 
 def _what_dies_comes_back(installation):
-    for words in ("config.wsgi", "config.asgi", "-n worker@", "-n channels@", "-n nightly@", "celery -A config beat"):
+    kept = ("config.wsgi", "config.asgi", "-n worker@", "-n channels@", "-n nightly@", "manage.py watch",
+            "celery -A config beat")  # fmt: skip
+    for words in kept:
         wait_until(lambda words=words: installation.find(words) is not None, seconds=20)
         killed = installation.find(words)
         killed.kill()
