@@ -16,6 +16,7 @@ class EngagementConfig(AppConfig):
             holdings,
             imports,
             opt_in,
+            raw_events,
             reconciling,
             registering,
         )
@@ -26,5 +27,6 @@ class EngagementConfig(AppConfig):
         imports.register_importer()
         registering.register_inbox()
         opt_in.register()
+        raw_events.register()
         reconciling.register()
         disconnecting.register()

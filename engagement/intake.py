@@ -6,6 +6,7 @@ Everything goes in the caller's transaction, so that a pull's cursor moves with 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from django.db import transaction
 
@@ -18,6 +19,7 @@ from engagement.channels.base import Change, Event, KnownConversation, Page, Par
 from engagement.ingest import IngestResult, Outcome, ingest
 from engagement.ingest.people import people_rows, vouch
 from engagement.ingest.posts import store_known_posts
+from engagement.ingest.store import count_received
 from engagement.models import ChannelAccount, RawEvent
 
 APP = "engagement"
@@ -30,12 +32,18 @@ OUTCOME_OF_ORDER = {
 }
 
 
-def take_in(account: ChannelAccount, batch: Page | Parcel, *, live: bool = True) -> IngestResult:
-    """Take in one batch of one account. Outcomes and reasons are in the order events, then orders."""
+def take_in(
+    account: ChannelAccount, batch: Page | Parcel, *, live: bool = True, told_at: datetime | None = None
+) -> IngestResult:
+    """Take in one batch of one account. Outcomes and reasons are in the order events, then orders.
+
+    `told_at` is when the network said it; now by default. The account's own row is written last, where all of
+    its workers meet.
+    """
     with transaction.atomic():
         # first, because it locks whole customers
         vouch(account, batch.links)
-        store_known_posts(account, batch.posts)
+        store_known_posts(account, batch.posts, told_at=told_at)
         result = _take_events(account, batch.events, live=live)
         _take_orders(account, batch, result, live=live)
         if batch.people:
@@ -43,6 +51,8 @@ def take_in(account: ChannelAccount, batch: Page | Parcel, *, live: bool = True)
             fill_blanks(rows, own_identities(rows, source=account.connector), source=account.connector)
         note_refusals(account, batch.refusals)
         note_asks(account, batch.asks)
+        if result.outcomes:
+            count_received(account, result)
     return result
 
 
@@ -61,7 +71,7 @@ def take_parcels(raw: RawEvent, parcels: Sequence[Parcel]) -> IngestResult:
             )
             whole.outcomes.append(Outcome.REJECTED)
             continue
-        result = take_in(account, parcel)
+        result = take_in(account, parcel, told_at=raw.received_at)
         offset = len(whole.outcomes)
         whole.outcomes += result.outcomes
         whole.reasons |= {offset + position: reason for position, reason in result.reasons.items()}
@@ -101,7 +111,7 @@ def _take_events(account: ChannelAccount, events: Sequence[Event | Change], *, l
     judged = connector(account.connector).admit(
         account, events, lambda keys: known_conversations(account, keys)
     )
-    return ingest(account, judged, live=live)
+    return ingest(account, judged, live=live, count=False)
 
 
 def _take_orders(account: ChannelAccount, batch: Page | Parcel, result: IngestResult, *, live: bool) -> None:

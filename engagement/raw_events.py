@@ -13,10 +13,16 @@ from datetime import UTC, timedelta
 from hashlib import sha256
 
 import structlog
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from accounts.models import User
+from accounts.permissions import check
+from accounts.services import record_audit
+from core.jobs import JobFailed, Progress, register_runner, start_job
+from core.models import Job
 from core.text import clean_text
 from crm.orders import OrderIn
 from engagement.channels import connector
@@ -29,6 +35,11 @@ log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=30)
 SWEPT_AT_ONCE = 200
+TRIES = 3
+"""So often a body is tried at once where the database was in trouble, a deadlock say."""
+MOST_ATTEMPTS = 10
+"""A body whose attempts broke off so often is parked."""
+JOB = "raw.replay"
 
 
 def rejected(page: Page, result: IngestResult) -> list[Bad]:
@@ -92,12 +103,15 @@ def _delivery_key(item: Bad) -> str:
 
 
 def understand(raw: RawEvent) -> IngestResult:
-    """Parse one stored body and take in what it holds. Raises ValueError with the reason it cannot be."""
+    """Parse one stored body and take in what it holds. Raises ValueError with the reason it cannot be.
+
+    What is good in it goes in; where some of it was refused, or is for an account that is not connected, it
+    is parked with the reasons beside it.
+    """
     with transaction.atomic():
         result = take_parcels(raw, connector(connector_of(raw)).parse(raw))
-        if result.reasons:
-            raise ValueError("; ".join(result.reasons.values()))
-        _settle(raw, RawState.DONE)
+        reasons = "; ".join(dict.fromkeys(result.reasons.values()))
+        _settle(raw, RawState.PARKED if reasons else RawState.DONE, error=reasons)
         if result.count(Outcome.ERASED):
             RawEvent.objects.filter(pk=raw.pk, month=raw.month).update(body=b"", headers={})
     return result
@@ -118,27 +132,157 @@ def sweep() -> int:
 
 
 def understand_one(raw_id: int) -> bool:
-    """Understand or park one body, under a row lock, so that two workers never take the same."""
+    """Understand or park one body, under a row lock, so that two workers never take the same.
+
+    Where only the database was in trouble it waits for the sweep, as it was. One that ended its worker, or
+    met such trouble, again and again is parked.
+    """
+    if not _begin(raw_id):
+        return False
+    for _try in range(TRIES):
+        try:
+            with transaction.atomic():
+                raw = _locked(raw_id)
+                if raw is not None:
+                    _understand_or_park(raw)
+            return True
+        except (OperationalError, InterfaceError) as error:
+            log.warning("raw event waits for the database", raw=raw_id, error=type(error).__name__)
+            connection.close_if_unusable_or_obsolete()
+    return True
+
+
+def _begin(raw_id: int) -> bool:
+    """Count the attempt before it is made, so that a body that kills its worker is found out."""
     with transaction.atomic():
-        rows = RawEvent.objects.filter(pk=raw_id, state=RawState.NEW).select_for_update(skip_locked=True)
-        raw: RawEvent | None = rows.first()
+        raw = _locked(raw_id)
         if raw is None:
             return False
-        try:
-            understand(raw)
-        except Exception as error:
-            reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            log.warning("raw event parked", source=raw.source, reason=reason[:200])
-            _settle(raw, RawState.PARKED, error=reason)
-            if raw.account_id is not None:
-                ChannelAccount.objects.filter(pk=raw.account_id).update(parked=F("parked") + 1)
-        return True
+        rows = RawEvent.objects.filter(pk=raw.pk, month=raw.month)
+        if raw.attempts >= MOST_ATTEMPTS:
+            _park(
+                raw, raw.error or f"It was tried {raw.attempts} times, and each time the attempt broke off."
+            )
+            return False
+        rows.update(attempts=F("attempts") + 1)
+    return True
+
+
+def _locked(raw_id: int) -> RawEvent | None:
+    rows = RawEvent.objects.filter(pk=raw_id, state=RawState.NEW)
+    return rows.select_for_update(skip_locked=True, of=("self",)).select_related("account").first()
+
+
+def _understand_or_park(raw: RawEvent) -> None:
+    """Raises OperationalError or InterfaceError where the database is in trouble, and not the body."""
+    try:
+        understand(raw)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        _park(raw, str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+
+
+def _park(raw: RawEvent, reason: str) -> None:
+    log.warning("raw event parked", source=raw.source, reason=clean_text(reason, limit=200))
+    _settle(raw, RawState.PARKED, error=reason)
+    if raw.account_id is not None:
+        ChannelAccount.objects.filter(pk=raw.account_id).update(parked=F("parked") + 1)
 
 
 def _settle(raw: RawEvent, state: str, *, error: str = "") -> None:
     RawEvent.objects.filter(pk=raw.pk, month=raw.month).update(
-        state=state, error=clean_text(error, limit=2000), attempts=F("attempts") + 1
+        state=state, error=clean_text(error, limit=2000)
     )
+
+
+# Trying again
+
+
+def parked_of(account: ChannelAccount) -> QuerySet[RawEvent]:
+    """What is parked for this account; also what came to an address of all accounts and named none."""
+    mine = Q(account=account)
+    if connector(account.connector).hook_scope == "app":
+        mine |= Q(account=None, source=account.connector)
+    return RawEvent.objects.filter(mine, state=RawState.PARKED)
+
+
+def replay(raw: RawEvent, *, by: User | None) -> str:
+    """Try to understand a parked body once more; the reason where it still cannot be, else ''.
+
+    What of it is here already is not taken in twice.
+    """
+    if by is not None:
+        check(by, "channel.manage")
+    with transaction.atomic():
+        rows = RawEvent.objects.filter(pk=raw.pk, month=raw.month, state=RawState.PARKED)
+        held = rows.select_for_update(of=("self",)).select_related("account").first()
+        if held is None:
+            return ""
+        rows.update(attempts=F("attempts") + 1)
+        try:
+            understand(held)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            _settle(held, RawState.PARKED, error=reason)
+        if by is not None:
+            record_audit(by=by, verb="raw_event.replayed", target=held, name="", detail={"raw": held.pk})
+    held.refresh_from_db(fields=["state", "error"])
+    return held.error if held.state == RawState.PARKED else ""
+
+
+def replay_all(account: ChannelAccount, *, by: User) -> Job:
+    """Try everything that is parked for this account again, as a job. Raises JobIsOpen where one is."""
+    check(by, "channel.manage")
+    with transaction.atomic():
+        job = start_job(
+            JOB,
+            _("Trying again what was not understood: %(name)s") % {"name": account.name},
+            input={"account": account.pk},
+            by=by,
+            exclusive=str(account.pk),
+        )
+        record_audit(by=by, verb="raw_event.replayed", target=account, detail={"all": True})
+    return job
+
+
+def run_replay(progress: Progress) -> dict[str, int]:
+    """Run a job of `replay_all`, oldest first; each body is tried once."""
+    account = ChannelAccount.objects.filter(pk=progress.job.input["account"]).first()
+    if account is None:
+        raise JobFailed(_("The channel is gone."))
+    last = int(progress.job.cursor.get("last", 0))
+    until = int(progress.job.cursor.get("until") or parked_of(account).aggregate(last=Max("pk"))["last"] or 0)
+    counted = {"understood": 0, "parked": 0, **progress.job.cursor.get("counted", {})}
+    total = sum(counted.values()) + parked_of(account).filter(pk__gt=last, pk__lte=until).count()
+    while True:
+        raw = parked_of(account).filter(pk__gt=last, pk__lte=until).order_by("pk").first()
+        if raw is None:
+            return counted
+        counted["parked" if replay(raw, by=None) else "understood"] += 1
+        last = raw.pk
+        cursor = {"last": last, "until": until, "counted": counted}
+        progress.save_cursor(cursor, done=sum(counted.values()), total=total)
+
+
+def discard(raw: RawEvent, *, by: User) -> None:
+    """Throw a parked body away for good."""
+    check(by, "channel.manage")
+    with transaction.atomic():
+        rows = RawEvent.objects.filter(pk=raw.pk, month=raw.month, state=RawState.PARKED)
+        if rows._raw_delete(using=rows.db):
+            detail = {"raw": raw.pk, "account": raw.account_id}
+            record_audit(by=by, verb="raw_event.discarded", target=raw, name="", detail=detail)
+
+
+def register() -> None:
+    """Let workers run the jobs of this module."""
+    register_runner(JOB, run_replay, queue="inbound")
+
+
+# Keeping
 
 
 def forget_understood() -> int:

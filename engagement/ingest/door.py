@@ -48,25 +48,36 @@ class IngestResult:
     ids: dict[str, int] = field(default_factory=dict)
     """Interaction id by external id, of those stored now."""
     conversations: list[int] = field(default_factory=list)
+    came_back: bool = False
+    """Whether a message of ours was among them."""
 
     def count(self, outcome: Outcome) -> int:
         return self.outcomes.count(outcome)
 
 
 def ingest(
-    account: ChannelAccount, items: Sequence[Event | Change], *, read_text: bool = True, live: bool = True
+    account: ChannelAccount,
+    items: Sequence[Event | Change],
+    *,
+    read_text: bool = True,
+    live: bool = True,
+    count: bool = True,
 ) -> IngestResult:
     """Store one page of one account; bad items are answered one by one and the others go in.
 
     `live=False` is history (an import): nobody is notified, and old conversations arrive resolved.
     Runs in the caller's transaction where there is one, so that a pull saves its cursor with its page.
+    `count=False` leaves it to the caller to count what came, where more of it follows.
     """
     attempts = 1 if connection.in_atomic_block else 2
     left_out = LeftOut()
     while True:
         try:
             with transaction.atomic():
-                return _ingest(account, items, left_out, read_text=read_text, live=live)
+                result = _ingest(account, items, left_out, read_text=read_text, live=live)
+                if count:
+                    store.count_received(account, result)
+                return result
         except ErasedMet as met:
             left_out |= met.left_out
         except OperationalError as error:
@@ -90,7 +101,8 @@ def _ingest(
     ours = echoes.find(account, prepared)
     back = {echo.position: prepared.pop(echo.position) for echo in ours}
     _store(account, prepared, result, read_text=read_text, live=live)
-    strangers = echoes.settle(account, ours)
+    result.came_back = bool(ours)
+    strangers = echoes.settle(ours)
     _store(account, {p: back[p] for p in strangers}, result, read_text=read_text, live=live)
     waiting = _good_changes(items, result)
     if waiting:
@@ -101,7 +113,6 @@ def _ingest(
         waiting = [(position, change) for position, change in waiting if change.external_id not in erased]
         for position, applied in changes.apply(account, waiting, read_text=read_text).items():
             result.outcomes[position] = Outcome.CHANGED if applied else Outcome.PENDING
-    store.count_received(account, result.outcomes)
     return result
 
 

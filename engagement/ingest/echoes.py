@@ -146,7 +146,7 @@ def _words(text: str) -> str:
 # Settling
 
 
-def settle(account: ChannelAccount, echoes: Sequence[Echo]) -> set[int]:
+def settle(echoes: Sequence[Echo]) -> set[int]:
     """Let our messages take the network's ids and count as sent; the positions that are no echoes after all.
 
     Looked at again under lock: meanwhile the call that sent it may have ended, and said another id.
@@ -168,7 +168,6 @@ def settle(account: ChannelAccount, echoes: Sequence[Echo]) -> set[int]:
             take_network_id(delivery.interaction, echo.event.external_id)
     if proven:
         tell(proven)
-        ChannelAccount.objects.filter(pk=account.pk).update(last_out_at=timezone.now())
     return strangers
 
 

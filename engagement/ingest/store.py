@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import F
 from django.utils import timezone
@@ -25,6 +25,9 @@ from engagement.ingest.left_out import refuse_erased
 from engagement.ingest.prepare import Prepared, author_rows
 from engagement.models import ChannelAccount, ConversationEvent
 from engagement.reading import UNREAD, Reading, read_texts
+
+if TYPE_CHECKING:
+    from engagement.ingest.door import IngestResult
 
 APP = "engagement"
 
@@ -256,13 +259,17 @@ def _tell(changed: Sequence[dict[str, Any]], written: Written, *, live: bool) ->
     )
 
 
-def count_received(account: ChannelAccount, outcomes: Sequence[str]) -> None:
-    """Every item that came is accounted for on the account, in the transaction that stored it."""
-    counted = Counter(str(outcome) for outcome in outcomes)
+def count_received(account: ChannelAccount, result: IngestResult) -> None:
+    """Every item that came is accounted for on the account, in the transaction that stored it.
+
+    The account's row is where all of its workers meet: nothing is locked after it.
+    """
+    counted, now = Counter(str(outcome) for outcome in result.outcomes), timezone.now()
     ChannelAccount.objects.filter(pk=account.pk).update(
-        received=F("received") + len(outcomes),
+        received=F("received") + len(result.outcomes),
         stored=F("stored") + counted["stored"],
         repeated=F("repeated") + counted["repeated"],
         parked=F("parked") + counted["rejected"],
-        last_in_at=timezone.now(),
+        last_in_at=now,
+        **({"last_out_at": now} if result.came_back else {}),
     )
