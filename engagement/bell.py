@@ -16,9 +16,9 @@ from engagement.models import (
     ConversationEvent,
     Delivery,
     DeliveryState,
-    Health,
     Mention,
 )
+from engagement.troubles import Trouble, troubles
 
 
 def _place(conversation_id: int) -> str:
@@ -87,18 +87,30 @@ def _words(delivery: Delivery) -> str:
 
 
 def channels(user: Any, limit: int) -> Sequence[Notice]:
-    """Channels that need new credentials, for those who can give them."""
+    """What is wrong with channels, for those who can mend it; each stays until it is mended."""
     if not can(user, "channel.manage"):
         return []
-    rows = ChannelAccount.objects.visible_to(user).active().filter(health=Health.NEEDS_LOGIN)
+    accounts = list(ChannelAccount.objects.visible_to(user).active())
+    found = [
+        (trouble, account)
+        for account, wrong in zip(accounts, troubles(accounts).values(), strict=True)
+        for trouble in wrong
+        if trouble.is_told
+    ]
+    newest = sorted(found, key=lambda pair: pair[0].at, reverse=True)[:limit]
     return [
         Notice(
-            at=row.health_since,
-            text=_("%(name)s needs new credentials") % {"name": row.name},
-            detail=row.health_text[:120],
-            url=reverse("engagement:channel-edit", args=[row.pk]),
-            icon="key",
-            level="bad",
+            at=trouble.at,
+            text=trouble.text,
+            detail=trouble.detail[:120],
+            url=_channel_place(account, trouble),
+            icon=trouble.icon,
+            level="bad" if trouble.level == "bad" else "info",
         )
-        for row in rows.order_by("-health_since")[:limit]
+        for trouble, account in newest
     ]
+
+
+def _channel_place(account: ChannelAccount, trouble: Trouble) -> str:
+    name = "channel-parked" if trouble.part == "parked" else "channel-health"
+    return reverse(f"engagement:{name}", args=[account.pk])

@@ -30,6 +30,8 @@ class Trouble:
     icon: str
     detail: str = ""
     level: str = "soon"
+    is_told: bool = True
+    """Whether the bell says so too; what mends itself is only shown where the account is."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def troubles(accounts: Sequence[ChannelAccount]) -> dict[int, list[Trouble]]:
             *_with_webhook(account),
             *_with_flow(account),
             *_with_comparison(account, unrepaired.get(account.pk)),
-            *_with_parked(parked.get(account.pk)),
+            *_with_parked(account, parked.get(account.pk)),
         ]
         if account.is_active
         else []
@@ -99,15 +101,16 @@ def _with_webhook(account: ChannelAccount) -> list[Trouble]:
     link = _link(account)
     text = _("%(name)s gets no webhooks") % {"name": account.name}
     level = "soon" if link is not None and link.can_pull else "bad"
-    at = account.hook_checked_at or account.created_at
-    return [Trouble("webhook", text, at, "webhook-off", account.hook_text, level)]
+    return [Trouble("webhook", text, account.health_since, "webhook-off", account.hook_text, level)]
 
 
 def _with_flow(account: ChannelAccount) -> list[Trouble]:
     found = []
     if account.health == Health.FAILING:
         text = _("%(name)s does not answer") % {"name": account.name}
-        found.append(Trouble("flow", text, account.health_since, "plug-x", account.health_text))
+        found.append(
+            Trouble("flow", text, account.health_since, "plug-x", account.health_text, is_told=False)
+        )
     if account.silent_since is not None:
         text = _("%(name)s is silent") % {"name": account.name}
         detail = _("Nothing came, although its usual hours would have brought something.")
@@ -131,10 +134,12 @@ def _with_comparison(account: ChannelAccount, left: tuple[int, datetime] | None)
     return found
 
 
-def _with_parked(parked: Parked | None) -> list[Trouble]:
+def _with_parked(account: ChannelAccount, parked: Parked | None) -> list[Trouble]:
     if parked is None:
         return []
     text = ngettext(
-        "%(n)s arrival could not be understood", "%(n)s arrivals could not be understood", parked.n
-    ) % {"n": formatting.number(parked.n)}
+        "%(n)s arrival at %(name)s could not be understood",
+        "%(n)s arrivals at %(name)s could not be understood",
+        parked.n,
+    ) % {"n": formatting.number(parked.n), "name": account.name}
     return [Trouble("parked", text, parked.newest, "parking", _("Look at why, and replay them."))]

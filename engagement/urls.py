@@ -4,6 +4,7 @@ from django.urls import path
 
 from engagement.views import (
     actions,
+    acts,
     canned,
     channel_connecting,
     channel_health,
@@ -49,6 +50,8 @@ urlpatterns = [
     path("inbox/<int:pk>/tags/", actions.tag_add, name="tag-add"),
     path("inbox/<int:pk>/tags/<int:tag_pk>/remove/", actions.tag_remove, name="tag-remove"),
     path("inbox/messages/<int:pk>/", thread.message, name="message"),
+    path("inbox/messages/<int:pk>/acts/", acts.act_menu, name="act-menu"),
+    path("inbox/messages/<int:pk>/acts/<str:act>/", acts.act_do, name="act-do"),
     path("inbox/messages/<int:pk>/text/", thread.message_text, name="message-text"),
     path("inbox/messages/<int:pk>/mail/", thread.mail_frame, name="mail-frame"),
     path("inbox/files/<int:pk>/", thread.file, name="file"),

@@ -56,6 +56,16 @@ const charts = {
       { name: "Unhappy", type: "bar", stack: "mood", data: data.sentiment.unhappy.map((value) => (value === null ? null : -value)), itemStyle: { color: color("c6"), borderRadius: [0, 0, 2, 2] } },
     ],
   }),
+  received: () => ({
+    ...base(), xAxis: dayAxis({ boundaryGap: true }), yAxis: valueAxis(),
+    series: [
+      { name: data.received.names[0], type: "bar", barCategoryGap: "35%", data: data.received.here, itemStyle: { color: color("c1"), borderRadius: [2, 2, 0, 0] } },
+      {
+        name: data.received.names[1], type: "line", data: data.received.theirs, symbol: "circle", symbolSize: 6, connectNulls: false,
+        lineStyle: { width: 1.5, type: [4, 4], color: color("c6") }, itemStyle: { color: color("c6") },
+      },
+    ],
+  }),
   shares: () => {
     const rows = data.hasBefore ? ["Before", "Now"] : ["Now"];
     const light = (tone) => tone === 2 || tone === 4 || isDark();

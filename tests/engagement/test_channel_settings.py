@@ -68,7 +68,7 @@ def test_a_mailbox_is_connected_after_it_was_tried(signed_in, ada, general, imap
     form = mailbox(general, imap_server, smtp_server)
     answer = signed_in(ada).post(url("channel-connect", "email"), form)
     account = ChannelAccount.objects.get()
-    assert answer.headers["Location"] == url("channel-edit", account.pk)
+    assert answer.headers["Location"] == url("channel-setup", account.pk)
     assert (account.external_id, account.network, account.health) == ("care@shop.example", "email", "healthy")
     assert account.reply_goal_minutes == 60
     assert account.next_pull_at is not None
