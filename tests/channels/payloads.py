@@ -146,6 +146,7 @@ def _parcel(parcel: Parcel) -> dict[str, Any]:
         "people": [_thing(one) for one in parcel.people],
         "links": [[_thing(one), _thing(other)] for one, other in parcel.links],
         "revoked": parcel.revoked,
+        "named": list(parcel.named),
         "refusals": [_thing(one) for one in parcel.refusals],
         "asks": [_thing(one) for one in parcel.asks],
     }
@@ -187,7 +188,7 @@ def normal(expected: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _normal_parcel(parcel: dict[str, Any]) -> dict[str, Any]:
-    unknown = parcel.keys() - {*SHAPES, "account", "links", "revoked"}
+    unknown = parcel.keys() - {*SHAPES, "account", "links", "revoked", "named"}
     if unknown:
         raise ValueError(f"a parcel has no {', '.join(sorted(unknown))}")
     found: dict[str, Any] = {"account": parcel.get("account", "")}
@@ -195,6 +196,7 @@ def _normal_parcel(parcel: dict[str, Any]) -> dict[str, Any]:
         found[name] = [_normal(shape, one) for one in parcel.get(name, [])]
     found["links"] = [[_normal(Author, one) for one in pair] for pair in parcel.get("links", [])]
     found["revoked"] = parcel.get("revoked", "")
+    found["named"] = list(parcel.get("named", []))
     return {name: value for name, value in found.items() if value or name == "account"}
 
 
