@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from accounts.callers import caller
 from accounts.models import Team, User
-from accounts.permissions import Requires
+from accounts.permissions import Requires, RightMissing, can
 from core.api.endpoints import PAGING, Endpoint
 from core.api.fields import checked
 from core.api.pushing import Answer, push
@@ -26,8 +26,9 @@ from core.api.refusals import Conflict
 from core.api.schema import one_or_many, push_examples, push_responses
 from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
-from engagement import conversations
+from engagement import acting, conversations
 from engagement.channels import connectors
+from engagement.channels.base import Act
 from engagement.connecting import connect_account
 from engagement.filters import (
     CONVERSATION_SORTS,
@@ -38,6 +39,7 @@ from engagement.filters import (
     InteractionFilter,
 )
 from engagement.models import (
+    ActRecord,
     ChannelAccount,
     Conversation,
     ConversationTag,
@@ -50,6 +52,8 @@ from engagement.replies import reply
 from engagement.serializers import (
     INTERACTION,
     PRIORITIES,
+    ActIn,
+    ActOut,
     ChannelAccountIn,
     ChannelAccountOut,
     ConversationChanges,
@@ -61,6 +65,7 @@ from engagement.serializers import (
     event_of,
 )
 
+ACT_SORTS = {"id": Sort(asc("pk")), "-id": Sort(desc("pk"))}
 BY_NAME = {"name": Sort(asc("name")), "id": Sort(asc("pk")), "-id": Sort(desc("pk"))}
 HISTORY = OpenApiParameter(
     "history",
@@ -151,7 +156,7 @@ class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     filterset_class = InteractionFilter
     sorts = INTERACTION_SORTS
     default_sort = "-occurred"
-    parameters: ClassVar = {"create": frozenset({"history"})}
+    parameters: ClassVar = {"create": frozenset({"history"}), "acts": PAGING}
     conflicts = frozenset({"create"})
 
     def get_queryset(self) -> QuerySet[Interaction]:
@@ -178,6 +183,44 @@ class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
             InteractionPush(),
             lambda good: store_pushed(good, by=caller(request), history=history),
         )
+
+    @extend_schema(
+        methods=["GET"],
+        summary="List what was done to an interaction on its network",
+        description="Newest first: hidden, liked, deleted, its author blocked; and how far each of these is.",
+        responses=ActOut(many=True),
+    )
+    @extend_schema(
+        methods=["POST"],
+        summary="Hide, like, delete or block on the network",
+        description=(
+            "201 with the act, queued; follow the events `interaction.acted`. `delete`, `block`, `unblock` "
+            "need the right `conversation.remove`. Where the network cannot do it, or it would change "
+            "nothing, the code is `impossible`. The same act, while it is on its way, is answered 200."
+        ),
+        request=ActIn,
+        responses={200: ActOut, 201: ActOut},
+    )
+    @action(
+        detail=True,
+        methods=["get", "post"],
+        filterset_class=None,
+        sorts=ACT_SORTS,
+        default_sort="-id",
+        permission_classes=[Requires("conversation.read", write="conversation.moderate")],
+    )
+    def acts(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        seen = Interaction.objects.visible_to(request.user).select_related("account")
+        interaction = get_object_or_404(seen, pk=self.kwargs["pk"])
+        if request.method == "GET":
+            return self.answer_page(ActRecord.objects.filter(interaction=interaction), ActOut)
+        act = Act(checked(ActIn, request)["act"])
+        if not can(request.user, acting.VERBS[act]):
+            raise RightMissing(acting.VERBS[act])
+        known = ActRecord.objects.filter(interaction=interaction, act=act, state__in=acting.OPEN).exists()
+        record = acting.ask_for(interaction=interaction, act=act, by=caller(request))
+        code = status.HTTP_200_OK if known else status.HTTP_201_CREATED
+        return Response(ActOut(record).data, status=code)
 
     def _history(self) -> bool:
         asked = self.request.query_params.get("history", "false")

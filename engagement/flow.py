@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from core.text import parse_when
 from engagement.models import (
+    ActRecord,
     Attachment,
     Conversation,
     ConversationEvent,
@@ -68,6 +69,7 @@ def messages(user: Any = None) -> QuerySet[Interaction]:
         .prefetch_related(
             Prefetch("attachments", Attachment.objects.order_by("pk")),
             Prefetch("deliveries", Delivery.objects.order_by("-pk")),
+            Prefetch("acts", ActRecord.objects.select_related("staff").order_by("-pk")),
             Prefetch("mentions", Mention.objects.select_related("user")),
         )
     )

@@ -13,8 +13,16 @@ from core.api.fields import Input, NetworkField, Text, WhenField
 from core.models import Brand
 from crm.identities import MAX_LENGTH
 from crm.serializers import person_fields
-from engagement.channels.base import Author, Event, Kind, PostRef
-from engagement.models import ChannelAccount, Conversation, Delivery, Interaction, Priority, Status
+from engagement.channels.base import Act, Author, Event, Kind, PostRef
+from engagement.models import (
+    ActRecord,
+    ChannelAccount,
+    Conversation,
+    Delivery,
+    Interaction,
+    Priority,
+    Status,
+)
 
 MAX_TEXT = 1_000_000
 KINDS = [kind.value for kind in Kind if kind != Kind.NOTE]
@@ -51,7 +59,10 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
 
     class Meta:
         model = Delivery
-        fields = ("state", "failure", "failure_text", "attempts", "sent_at", "updated_at")
+        fields = (
+            "state", "failure", "failure_text", "advice", "may_be_twice", "attempts", "next_try_at",
+            "sent_at", "updated_at",
+        )  # fmt: skip
 
 
 class InteractionOut(serializers.ModelSerializer[Interaction]):
@@ -277,6 +288,21 @@ class ReplyIn(Input):
     subject = Text(required=False, allow_blank=True, max_length=300)
     cc = serializers.ListField(child=Text(max_length=320), required=False, max_length=50)
     bcc = serializers.ListField(child=Text(max_length=320), required=False, max_length=50)
+
+
+class ActOut(serializers.ModelSerializer[ActRecord]):
+    """Something done on the network beside answering."""
+
+    class Meta:
+        model = ActRecord
+        fields = ("id", "interaction", "act", "state", "failure_text", "staff", "created_at", "done_at")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Hide a comment", {"act": "hide"}, request_only=True)])
+class ActIn(Input):
+    """What to do on the network."""
+
+    act = serializers.ChoiceField(choices=[one.value for one in Act])
 
 
 @extend_schema_serializer(

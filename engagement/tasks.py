@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 from django.utils import timezone
 
-from engagement import caretaking, conversations, media, named, outbox, pulls, raw_events
+from engagement import acting, caretaking, conversations, media, named, outbox, pulls, raw_events
 from engagement.visits import keeping
 
 
@@ -22,6 +22,14 @@ def sweep_outbox() -> None:
     conversations.wake_snoozed()
     for account_id in outbox.due_accounts():
         send_account.delay(account_id)
+    for record_id in acting.sweep():
+        do_act.delay(record_id)
+
+
+@shared_task(queue="outbound")
+def do_act(record_id: int) -> None:
+    """Hide, like, delete or block, if it is its turn."""
+    acting.do(record_id)
 
 
 @shared_task(queue="outbound")

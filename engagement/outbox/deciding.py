@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
 from engagement.channels import connector
-from engagement.models import ChannelAccount, Delivery, DeliveryState
+from engagement.models import ActRecord, ChannelAccount, Delivery, DeliveryState
 from engagement.outbox.claiming import heads
 from engagement.outbox.results import locked, settle, tell_changed, wait_for_answer_again
 from engagement.replies import lock_conversation, queue_delivery
@@ -101,10 +101,11 @@ def give_up(*, delivery: Delivery, by: User) -> Delivery:
 
 
 def resume_account(account: ChannelAccount) -> None:
-    """Credentials work again: everything that waited for them is due now."""
+    """Credentials work again: everything that waited for them, messages and acts, is due now."""
     ChannelAccount.objects.filter(pk=account.pk).update(send_failures=0, send_closed_until=None)
     waiting = Delivery.objects.filter(account=account, state=DeliveryState.QUEUED)
     waiting.update(next_try_at=timezone.now())
+    ActRecord.objects.filter(account=account, state="queued").update(next_try_at=timezone.now())
 
 
 def _queue_all(ids: Iterable[int]) -> None:

@@ -16,8 +16,19 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from core import formatting
+from engagement import acting
+from engagement.channels import connector
+from engagement.channels.base import Act
 from engagement.flow import SHOWN_CHARACTERS, kind_of
-from engagement.models import Conversation, ConversationEvent, Delivery, DeliveryState, Interaction
+from engagement.models import (
+    ActRecord,
+    Conversation,
+    ConversationEvent,
+    Delivery,
+    DeliveryState,
+    Interaction,
+)
+from engagement.outbox.words import why_waiting
 from engagement.search import excerpt
 
 register = template.Library()
@@ -243,6 +254,43 @@ def newest_delivery(interaction: Interaction) -> Delivery | None:
     """The delivery that counts, of those that were read with the message, newest first."""
     found = list(interaction.deliveries.all())
     return found[0] if found else None
+
+
+@register.simple_tag
+def why_waits(delivery: Delivery, interaction: Interaction) -> str:
+    """{% why_waits delivery interaction as why %}: why a queued message has not left, and until when."""
+    return why_waiting(delivery, interaction.account)
+
+
+@register.filter
+def can_be_acted_on(interaction: Interaction) -> bool:
+    """Whether its network lets us do anything to a line of this kind."""
+    gone = interaction.deleted_at is not None or interaction.direction == "internal"
+    return not gone and bool(connector(interaction.account.connector).acts)
+
+
+@register.filter
+def acts_to_show(interaction: Interaction) -> list[ActRecord]:
+    """Acts on the line that wait or were not done, of those read with it."""
+    return acting.shown(interaction.acts.all())
+
+
+@register.filter
+def is_liked(interaction: Interaction) -> bool:
+    """Whether our like stands on it."""
+    return acting.is_liked(interaction.acts.all())
+
+
+@register.filter
+def act_label(record: ActRecord) -> str:
+    """What was asked for, as its menu says."""
+    return str(acting.LABELS[Act(record.act)])
+
+
+@register.filter
+def act_verb(act: str) -> str:
+    """The right that an act needs."""
+    return acting.VERBS[Act(act)]
 
 
 @register.simple_tag

@@ -14,6 +14,8 @@ EXPECTED = """
 conversation.read      x x x x x
 conversation.reply     x x x . .
 conversation.assign    x x x . .
+conversation.moderate  x x x . .
+conversation.remove    x x . . .
 note.write             x x x x .
 interaction.write      x x . . .
 customer.read          x x x x x
