@@ -9,6 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from imapclient import IMAPClient
+
+from engagement.channels.base import TransientFailure
 from engagement.channels.email import client_imap
 from engagement.channels.email.access import Access
 from engagement.channels.email.client_imap import Mailbox
@@ -29,13 +32,27 @@ def idle(access: Access, folder: str, *, tell: Callable[[], None], ended: Callab
             tell()
             until = time.monotonic() + REISSUE_SECONDS
             while not ended() and time.monotonic() < until:
-                if _is_news(client.idle_check(timeout=CHECK_SECONDS)):
+                if _is_news(_wait(client, access)):
                     tell()
             _text, last = client.idle_done()
             if _is_news(last):
                 tell()
 
 
+def _wait(client: IMAPClient, access: Access) -> Sequence[object]:
+    """What the server says within a few seconds. Raises TransientFailure when it hung up.
+
+    The library answers an end of the connection with nothing, at once and again and again.
+    """
+    began = time.monotonic()
+    found: Sequence[object] = client.idle_check(timeout=CHECK_SECONDS)
+    if any(isinstance(one, tuple) and one[0] == b"BYE" for one in found):
+        raise TransientFailure(f"{access.place} said goodbye.")
+    if not found and time.monotonic() - began < CHECK_SECONDS / 2:
+        raise TransientFailure(f"{access.place} hung up.")
+    return found
+
+
 def _is_news(answers: Sequence[object]) -> bool:
-    """Whether mail arrived. A server that says goodbye ends the connection, which the next word notices."""
+    """Whether mail arrived."""
     return any(isinstance(one, tuple) and len(one) > 1 and one[1] == b"EXISTS" for one in answers)

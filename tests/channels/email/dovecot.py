@@ -32,9 +32,9 @@ first_valid_gid = 0
 mail_location = maildir:{home}/mail/%u
 mail_uid = {user}
 mail_gid = {group}
+auth_mechanisms = {mechanisms}
 passdb {{
-  driver = static
-  args = password={password}
+  {passdb}
 }}
 userdb {{
   driver = static
@@ -69,6 +69,14 @@ service stats {{
   chroot =
 }}
 """
+OAUTH = """
+introspection_mode = post
+introspection_url = {url}
+username_attribute = email
+active_attribute = active
+active_value = true
+tokeninfo_url =
+"""
 
 
 @dataclass
@@ -80,6 +88,9 @@ class Dovecot:
     password: str = "mailbox-password"
     port: int = 0
     lmtp_port: int = 0
+    introspection: str = ""
+    """Where it asks whether an access token is good; '' for passwords."""
+    mechanisms: str = "plain"
     process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
@@ -89,6 +100,10 @@ class Dovecot:
 
     def start(self) -> None:
         self.port, self.lmtp_port = free_port(), free_port()
+        self.start_again()
+
+    def start_again(self) -> None:
+        """On the same ports, with the mail that is there."""
         owner = "nobody" if os.geteuid() == 0 else getpass.getuser()
         group = grp.getgrgid(pwd.getpwnam(owner).pw_gid).gr_name
         for name in ("run", "state", "mail"):
@@ -101,7 +116,8 @@ class Dovecot:
                 home=self.home,
                 user=owner,
                 group=group,
-                password=self.password,
+                passdb=self._passdb(),
+                mechanisms=self.mechanisms,
                 imap_port=self.port,
                 lmtp_port=self.lmtp_port,
             )
@@ -111,6 +127,20 @@ class Dovecot:
         self.process = subprocess.Popen([program, "-F", "-c", str(config)])
         wait_for_port(self.port)
         wait_for_port(self.lmtp_port)
+
+    def _passdb(self) -> str:
+        if not self.introspection:
+            return f"driver = static\n  args = password={self.password}"
+        self.mechanisms = self.mechanisms if self.mechanisms != "plain" else "xoauth2 oauthbearer"
+        config = self.home / "oauth.conf"
+        config.write_text(OAUTH.format(url=self.introspection))
+        return f"driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {config}"
+
+    def take_only(self, mechanism: str) -> None:
+        """Start again with this way to sign in alone."""
+        self.stop()
+        self.mechanisms = mechanism
+        self.start_again()
 
     def _let_in(self, owner: str) -> None:
         """Root's temporary folders are closed to the user the server runs as."""

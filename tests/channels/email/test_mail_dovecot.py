@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from engagement import pulls
+from engagement import pulls, watching
+from engagement.channels.email import client_imap, idling
 from engagement.channels.email.access import access_of
 from engagement.channels.email.client_imap import append_sent
+from engagement.channels.email.connector import EmailConnector
 from engagement.models import ChannelAccount, Interaction
+from engagement.watching import Watcher
 from tests.channels.email.dovecot import Dovecot
+from tests.channels.email.token_servers import Provider
 
 pytestmark = [pytest.mark.django_db, pytest.mark.peer]
 
@@ -49,6 +55,13 @@ def new_folder(dovecot):
 
 def place_in(folder):
     return ChannelAccount.objects.get().cursor["folders"][folder]
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def ids():
@@ -117,4 +130,160 @@ def test_a_copy_goes_into_the_folder_that_the_server_marks_as_sent(mailbox, dove
 def test_a_wrong_password_is_told_from_a_server_that_is_away(mailbox, dovecot):
     ChannelAccount.objects.update(credentials={"imap_password": "wrong"})
     assert "refuses the sign-in" in pulls.pull_account(mailbox.pk).failure
+    assert ChannelAccount.objects.get().health == "needs_login"
+
+
+# New mail at once
+
+
+@pytest.fixture
+def watched(mailbox, dovecot, monkeypatch):
+    """The mailbox with a watch that stands; pulls that are asked for are listed."""
+    asked = []
+    monkeypatch.setattr("engagement.tasks.pull_account.delay", asked.append)
+    new_folder(dovecot)
+    mailbox.settings["watch"] = True
+    mailbox.save()
+    watcher = Watcher(most=5)
+    watcher.look()
+    assert watcher.pass_on(wait=10) == {mailbox.pk}
+    watcher.asked = asked
+    yield watcher
+    watcher.stop()
+
+
+def test_new_mail_is_told_of_within_seconds(watched, mailbox, dovecot, new_mail):
+    began = time.monotonic()
+    fill(dovecot, new_mail(message_id="m1@example.org"))
+    assert watched.pass_on(wait=10) == {mailbox.pk}
+    assert time.monotonic() - began < 3
+    assert pulls.pull_account(mailbox.pk).stored == 1
+
+
+def test_a_connection_that_is_cut_loses_nothing(watched, mailbox, dovecot, new_mail, monkeypatch):
+    monkeypatch.setattr(watching, "BACK_OFF", (0.1,))
+    (watch,) = watched.watches.values()
+    dovecot.stop()
+    until(lambda: watch.is_over)
+    assert watch.failure
+    dovecot.start_again()
+    fill(dovecot, new_mail(message_id="m1@example.org"))
+    watched.look()
+    time.sleep(0.2)
+    watched.look()
+    assert watched.pass_on(wait=10) == {mailbox.pk}
+    assert pulls.pull_account(mailbox.pk).stored == 1
+    assert ids() == {"m1@example.org"}
+
+
+def test_idle_is_asked_for_anew_before_servers_hang_up(mailbox, dovecot, new_mail, monkeypatch):
+    assert idling.REISSUE_SECONDS < 29 * 60
+    monkeypatch.setattr(idling, "REISSUE_SECONDS", 0.2)
+    monkeypatch.setattr(idling, "CHECK_SECONDS", 0.1)
+    new_folder(dovecot)
+    told, ended = [], threading.Event()
+    access = access_of("imap", mailbox.settings, mailbox.credentials)
+    options = {"tell": lambda: told.append(1), "ended": ended.is_set}
+    thread = threading.Thread(target=idling.idle, args=(access, "Support"), kwargs=options)
+    thread.start()
+    until(lambda: len(told) >= 3)
+    ended.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_the_self_test_knows_push_and_the_sent_folder(mailbox, dovecot):
+    new_folder(dovecot)
+    mailbox.settings["read_sent"] = True
+    found = {one.name: one for one in EmailConnector().examine(mailbox)}
+    assert found["Sent folder"].text == "Sent"
+    assert (found["New mail at once (IDLE)"].works, found["New mail at once (IDLE)"].text) == (True, "")
+
+
+# Copies
+
+
+def test_a_copy_gets_a_uid_and_is_put_there_once(mailbox, dovecot, new_mail):
+    access = access_of("imap", mailbox.settings, mailbox.credentials)
+    mail = new_mail(message_id="copy@example.com")
+    for _ in range(2):
+        append_sent(access, "", mail, pulls.timezone.now(), message_id="copy@example.com")
+    with client_imap.logged_in(access) as client:
+        told = client.append("Sent", new_mail(message_id="other@example.com"))
+        sent = client_imap.Mailbox(client, "Sent")
+        assert b"APPENDUID" in told and str(sent.folder.uidvalidity).encode() in told
+        assert len(sent.uids_after(0)) == 2
+
+
+def test_what_staff_sent_is_read_from_the_folder_marked_as_sent(mailbox, dovecot, new_mail):
+    new_folder(dovecot)
+    mailbox.settings["read_sent"] = True
+    mailbox.save()
+    fill(dovecot, new_mail(message_id="q@example.org"))
+    with dovecot.client() as client:
+        mail = new_mail(
+            "Gone out",
+            message_id="r@program",
+            sender="shop@example.com",
+            to="bob@x.org",
+            answers="q@example.org",
+        )
+        client.append("Sent", mail)
+    assert pulls.pull_account(mailbox.pk).stored == 2
+    assert Interaction.objects.get(external_id="r@program").direction == "outbound"
+    assert Interaction.objects.values("conversation").distinct().count() == 1
+
+
+# Comparing
+
+
+def test_the_window_counts_equal_message_ids_once_and_survives_another_uidvalidity(
+    mailbox, dovecot, new_mail
+):
+    new_folder(dovecot)
+    mail = new_mail(message_id="m1@example.org")
+    fill(dovecot, mail, mail, new_mail(message_id="m2@example.org"))
+    pulls.pull_account(mailbox.pk)
+    new_folder(dovecot)
+    fill(dovecot, mail, new_mail(message_id="m2@example.org"))
+    pulls.pull_account(mailbox.pk)
+    mailbox.refresh_from_db()
+    now = pulls.timezone.now()
+    day = pulls.timedelta(days=1)
+    listed = [one for page in EmailConnector().list_window(mailbox, now - day, now + day) for one in page]
+    assert sorted(one.external_id for one in listed) == ["m1@example.org", "m2@example.org"]
+    Interaction.objects.all().delete()
+    page = EmailConnector().fetch(mailbox, [one.external_id for one in listed])
+    assert {event.external_id for event in page.events} == {"m1@example.org", "m2@example.org"}
+
+
+# Tokens
+
+
+@pytest.fixture
+def token_dovecot():
+    """A Dovecot that asks the provider whether a token is good."""
+    if Dovecot.program() is None:
+        pytest.skip("Dovecot is not installed (Debian: dovecot-imapd dovecot-lmtpd)")
+    home = Path(tempfile.mkdtemp(prefix="dovecot-"))
+    with Provider() as provider:
+        server = Dovecot(home, introspection=f"{provider.url}/introspect")
+        server.start()
+        server.provider = provider
+        yield server
+        server.stop()
+    shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("mechanism", ["xoauth2", "oauthbearer"])
+def test_a_real_server_takes_the_token_and_refuses_another(token_dovecot, new_account, new_mail, mechanism):
+    token_dovecot.take_only(mechanism)
+    account = new_account(imap=token_dovecot, sign_in="google")
+    ChannelAccount.objects.update(credentials={"access_token": "right", "refresh_token": ""})
+    token_dovecot.provider.good.add("right")
+    token_dovecot.deliver(new_mail(message_id="m1@example.org"))
+    pulled = pulls.pull_account(account.pk)
+    assert (pulled.failure, pulled.stored) == ("", 1)
+    ChannelAccount.objects.update(credentials={"access_token": "wrong", "refresh_token": ""})
+    assert pulls.pull_account(account.pk).failure
     assert ChannelAccount.objects.get().health == "needs_login"

@@ -57,6 +57,12 @@ class Provider(Platform):
             self.refresh_tokens.discard(form["refresh_token"])
         return 200, self._tokens(with_refresh=self.refresh_rotates)
 
+    @route("POST", r"/introspect")
+    def introspect(self, call: Call) -> tuple[int, Any]:
+        """What a mail server asks (RFC 7662)."""
+        is_good = call.form.get("token", "") in self.good
+        return 200, {"active": is_good, **({"email": self.address} if is_good else {})}
+
     def _tokens(self, *, with_refresh: bool) -> dict[str, Any]:
         self.count_given += 1
         access = f"access-{self.count_given}"
