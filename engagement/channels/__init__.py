@@ -12,6 +12,9 @@ from importlib.metadata import entry_points
 from engagement.channels.base import Connector
 
 BUILT_IN = {
+    "facebook": "engagement.channels.facebook.connector:FacebookConnector",
+    "instagram": "engagement.channels.instagram.connector:InstagramConnector",
+    "whatsapp": "engagement.channels.whatsapp.connector:WhatsAppConnector",
     "email": "engagement.channels.email.connector:EmailConnector",
     "webchat": "engagement.channels.webchat.connector:WebchatConnector",
     "bluesky": "engagement.channels.bluesky.connector:BlueskyConnector",

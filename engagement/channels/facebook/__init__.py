@@ -1,0 +1,1 @@
+"""A Facebook Page: comments under its posts and messages to it by Messenger."""

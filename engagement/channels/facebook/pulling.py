@@ -1,0 +1,155 @@
+"""Reads a Page: posts and the comments under them, conversations and the messages in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.utils import timezone
+
+from engagement.channels.facebook import events
+from engagement.channels.meta import messaging
+from engagement.channels.meta.client import Graph
+from engagement.channels.meta.messaging import time_of
+from engagement.channels.meta.reading import Json
+from engagement.channels.meta.walking import Reach, Taken, Task, listed, mark_of, next_after, parked
+from engagement.channels.shapes import Author, Bad, Event, PostRef
+
+FIRST = (Task("feed"), Task("conversations"))
+DEEP = timedelta(days=90)
+"""Posts that are older are not asked for comments; new ones there still come by webhook."""
+POST_FIELDS = (
+    "id,message,story,created_time,updated_time,permalink_url,from{id,name},attachments{media_type},shares,"
+    "reactions.summary(true).limit(0),comments.filter(stream).summary(true).limit(0)"
+)
+COMMENT_FIELDS = "id,message,created_time,from{id,name},parent{id},attachment"
+MESSAGE_FIELDS = (
+    "id,created_time,from,to,message,attachments{id,mime_type,name,size,image_data,video_data,file_url},"
+    "shares{link}"
+)
+MESSAGES = 20
+"""Of older messages in a conversation Meta tells nothing but the id."""
+
+
+class Reader:
+    """The steps of a walk over one Page."""
+
+    def __init__(self, graph: Graph, page: str) -> None:
+        self.graph, self.page = graph, page
+
+    def step(self, task: Task, reach: Reach) -> Taken:
+        """Ask for one page of one list. Raises SendFailed."""
+        steps = {
+            "feed": self._feed,
+            "comments": self._comments,
+            "conversations": self._conversations,
+            "messages": self._messages,
+        }
+        return steps[task.kind](task, reach) if task.kind in steps else Taken()
+
+    def _ask(self, path: str, task: Task, **params: object) -> Json:
+        more = {"after": task.after} if task.after else {}
+        return self.graph.get(path, **params, **more)
+
+    def _feed(self, task: Task, reach: Reach) -> Taken:
+        answer = self._ask(f"{self.page}/feed", task, fields=POST_FIELDS, limit=25)
+        said: list[Event] = []
+        posts: list[PostRef] = []
+        bad: list[Bad] = []
+        tasks: list[Task] = []
+        found, as_of = listed(answer, "posts"), timezone.now()
+        for item in found:
+            try:
+                parcel = events.parcel_of_post(item, self.page, as_of)
+            except ValueError as error:
+                bad.append(parked("post", item, error))
+                continue
+            posts += parcel.posts
+            said += [
+                one for one in parcel.events if isinstance(one, Event) and one.occurred_at >= reach.since
+            ]
+            touched = time_of(item, "updated_time")
+            if touched is None or touched >= reach.since:
+                tasks.append(Task("comments", str(item["id"])))
+        oldest = time_of(found[-1], "created_time") if found else None
+        ends = oldest is not None and oldest < reach.since - DEEP
+        after = "" if ends else next_after(answer)
+        return Taken(said, posts=posts, bad=bad, tasks=tasks, after=after, mark=mark_of(found))
+
+    def _comments(self, task: Task, reach: Reach) -> Taken:
+        """Newest first, answers among them, until they are older than the walk reaches."""
+        answer = self._ask(
+            f"{task.of}/comments", task,
+            filter="stream", order="reverse_chronological", fields=COMMENT_FIELDS, limit=100,
+        )  # fmt: skip
+        found = listed(answer, "comments")
+        said: list[Event] = []
+        bad: list[Bad] = []
+        for item in found:
+            try:
+                said.append(events.pulled_comment(item, self.page, task.of))
+            except ValueError as error:
+                bad.append(parked("comment", item, error, post=task.of))
+        fresh = [one for one in said if one.occurred_at >= reach.since]
+        after = next_after(answer) if len(fresh) == len(said) else ""
+        return Taken(fresh, bad=bad, after=after, mark=mark_of(found))
+
+    def _conversations(self, task: Task, reach: Reach) -> Taken:
+        answer = self._ask(
+            f"{self.page}/conversations", task, platform="messenger", limit=20,
+            fields=f"id,updated_time,participants,messages.limit({MESSAGES}){{{MESSAGE_FIELDS}}}",
+        )  # fmt: skip
+        return conversations(answer, events.ours(self.page), reach)
+
+    def _messages(self, task: Task, reach: Reach) -> Taken:
+        answer = self._ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=MESSAGES)
+        return messages(answer, events.ours(self.page), reach)
+
+
+def conversations(answer: Json, ours: messaging.Ours, reach: Reach) -> Taken:
+    """Conversations with their newest messages, until they are older than the walk reaches."""
+    found = listed(answer, "conversations")
+    said: list[Event] = []
+    people: list[Author] = []
+    bad: list[Bad] = []
+    tasks: list[Task] = []
+    ends = False
+    for item in found:
+        touched = time_of(item, "updated_time")
+        if touched is not None and touched < reach.since:
+            ends = True
+            continue
+        inside = item.get("messages")
+        if isinstance(inside, dict):
+            taken = messages(inside, ours, reach)
+            said, bad = [*said, *taken.events], [*bad, *taken.bad]  # type: ignore[list-item]
+            tasks += [Task("messages", str(item.get("id")), taken.after)] if taken.after else []
+        people += _people(item, ours)
+    after = "" if ends else next_after(answer)
+    return Taken(said, people=people, bad=bad, tasks=tasks, after=after, mark=mark_of(found))
+
+
+def messages(answer: Json, ours: messaging.Ours, reach: Reach) -> Taken:
+    """The messages of one conversation, newest first, until they are older than the walk reaches."""
+    found = listed(answer, "messages")
+    said: list[Event] = []
+    bad: list[Bad] = []
+    for item in found:
+        try:
+            said.append(messaging.pulled(item, ours))
+        except ValueError as error:
+            bad.append(parked("message", item, error))
+    fresh = [one for one in said if one.occurred_at >= reach.since]
+    after = next_after(answer) if len(fresh) == len(said) else ""
+    return Taken(fresh, bad=bad, after=after, mark=mark_of(found))
+
+
+def _people(item: Json, ours: messaging.Ours) -> Sequence[Author]:
+    """Who takes part, with the name that webhooks do not tell."""
+    try:
+        told = item.get("participants")
+        known = told.get("data") if isinstance(told, dict) else None
+        people = [messaging.author_of(one) for one in known or () if isinstance(one, dict)]
+    except ValueError:
+        return ()
+    return [one for one in people if one.external_id not in ours.ids]

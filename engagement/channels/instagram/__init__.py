@@ -1,0 +1,1 @@
+"""A professional Instagram account: comments, mentions and direct messages, by Instagram Login."""

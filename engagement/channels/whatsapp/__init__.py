@@ -1,0 +1,1 @@
+"""A WhatsApp number of the business, by Meta's Cloud API."""
