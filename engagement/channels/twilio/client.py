@@ -102,6 +102,11 @@ def get(link: http.Client, path: str, params: Mapping[str, Any] | None = None) -
     return found
 
 
+def path_of(url: str) -> str:
+    """The path of an address of Twilio's own; anything else as it is."""
+    return url.removeprefix(platform_url("twilio", API)).removeprefix(API)
+
+
 def post(link: http.Client, path: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Send a form. Raises SendFailed; an answer that cannot be read leaves it uncertain."""
     with explained():
@@ -127,7 +132,7 @@ def pages(
         answer = get(link, uri) if uri else get(link, path, {**params, "PageSize": PAGE_SIZE})
         items = [item for item in answer.get(name) or () if isinstance(item, dict)]
         fresh = {str(item.get("sid")) for item in items} - met
-        uri = str(answer.get("next_page_uri") or "")
+        uri = path_of(str(answer.get("next_page_uri") or ""))
         if uri and (uri in seen or not fresh):
             raise TransientFailure(f"Twilio's list of {name} repeats itself and does not end.")
         if uri and not uri.startswith(ROOT):

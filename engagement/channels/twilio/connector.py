@@ -29,11 +29,10 @@ from engagement.channels.base import (
     SendFailed,
     Sent,
     Subscription,
-    platform_url,
 )
 from engagement.channels.fetching import fetch_public
 from engagement.channels.twilio import events, lengths, pulling, voice
-from engagement.channels.twilio.client import API, client, explained, get, pages, post
+from engagement.channels.twilio.client import client, explained, get, pages, path_of, post
 from engagement.channels.twilio.forms import NumberForm
 from engagement.models import ChannelAccount, RawEvent
 
@@ -128,7 +127,7 @@ class TwilioConnector(Connector):
 
     def fetch_file(self, account: ChannelAccount, file: File, *, most: int) -> File:
         """Twilio's own files with our credentials, anything else as a stranger's address."""
-        path = file.url.removeprefix(platform_url("twilio", API)).removeprefix(API)
+        path = path_of(file.url)
         if not path.startswith("/2010-04-01/Accounts/"):
             return fetch_public(file, most=most)
         with client(account) as link, explained():

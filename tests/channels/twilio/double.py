@@ -40,15 +40,17 @@ class Twilio(Platform):
         self.media: dict[str, list[dict[str, Any]]] = {}
         self.number: dict[str, Any] = {
             "sid": "PN" + "a" * 32, "account_sid": SID, "phone_number": NUMBER, "friendly_name": "Shop",
-            "sms_url": "", "voice_url": "", "sms_method": "POST", "voice_method": "POST",
-            "status_callback": "",
-            "sms_application_sid": "", "voice_application_sid": "", "trunk_sid": None,
+            "sms_url": None, "voice_url": None, "sms_method": "POST", "voice_method": "POST",
+            "status_callback": None,
+            "sms_application_sid": None, "voice_application_sid": None, "trunk_sid": None,
             "capabilities": {"voice": True, "sms": True, "mms": True, "fax": False},
             "uri": f"{ROOT}/IncomingPhoneNumbers/PN{'a' * 32}.json",
         }  # fmt: skip
         self.stopped: set[str] = set()
         self.now = NOW
         self.most = 1000
+        self.base = ""
+        """Before the addresses of pages: Twilio gives paths, its contract wants whole addresses."""
 
     # What happens there
 
@@ -104,7 +106,8 @@ class Twilio(Platform):
     # Its API
 
     def answer(self, call: Call) -> Any:
-        if not call.headers.get("Authorization", "").startswith("Basic "):
+        given = {name.lower(): value for name, value in call.headers.items()}
+        if not given.get("authorization", "").startswith("Basic "):
             return 401, refusal(20003, "Authenticate", 401), {}
         return super().answer(call)
 
@@ -151,7 +154,7 @@ class Twilio(Platform):
     @route("POST", rf"{ROOT}/IncomingPhoneNumbers/(?P<sid>PN[^/]+)\.json")
     def set_number(self, call: Call) -> Any:
         names = {"SmsUrl": "sms_url", "VoiceUrl": "voice_url", "StatusCallback": "status_callback"}
-        self.number |= {names[name]: value for name, value in call.form.items() if name in names}
+        self.number |= {names[name]: value or None for name, value in call.form.items() if name in names}
         return 200, self.number
 
     def _list(self, call: Call, name: str, items: list[dict[str, Any]], field: str, when: str) -> Any:
@@ -170,11 +173,12 @@ class Twilio(Platform):
         following = None
         if (number + 1) * size < len(items):
             query = {**call.query, "Page": number + 1, "PageToken": f"PA{number}", "PageSize": size}
-            following = f"{call.path}?{urlencode(query)}"
+            following = f"{self.base}{call.path}?{urlencode(query)}"
         return {
             name: items[number * size : (number + 1) * size], "next_page_uri": following, "page": number,
-            "page_size": size, "start": number * size, "end": number * size, "uri": call.path,
-            "first_page_uri": call.path, "previous_page_uri": None,
+            "page_size": size, "start": number * size, "end": number * size,
+            "uri": f"{self.base}{call.path}", "first_page_uri": f"{self.base}{call.path}",
+            "previous_page_uri": None,
         }  # fmt: skip
 
 

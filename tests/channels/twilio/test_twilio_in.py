@@ -495,7 +495,7 @@ def test_subscribing_sets_the_numbers_addresses_once_and_takes_them_off_again(ac
     account.settings |= done.settings
     there.number["voice_url"] = "https://somebody.example/voice"
     LINK.unsubscribe(account)
-    assert there.number["sms_url"] == "" and there.number["voice_url"] == "https://somebody.example/voice"
+    assert there.number["sms_url"] is None and there.number["voice_url"] == "https://somebody.example/voice"
 
 
 def test_a_number_that_belongs_to_an_application_is_said(account, there):
