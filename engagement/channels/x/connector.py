@@ -121,7 +121,8 @@ class XConnector(Connector):
 
     def parse(self, raw: RawEvent) -> Sequence[Parcel]:
         """A webhook's body, or an item of a pull that was parked."""
-        return hooks.parse_body(bytes(raw.body), raw.account.external_id if raw.account else "")
+        me = raw.account.external_id if raw.account else ""
+        return hooks.parse_body(bytes(raw.body), me, received_at=raw.received_at)
 
     def subscribe(self, account: ChannelAccount, address: str) -> Subscription:
         return hooks.subscribe(account, address)

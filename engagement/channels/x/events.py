@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from html import unescape
 from typing import Any
 
 from core.text import parse_epoch, parse_when
 from engagement.channels.base import Author, Change, Direction, Event, File, Kind, PostRef
+from engagement.channels.x.ids import moment_of
 from engagement.channels.x.json_parts import ids, number, part, parts, words
 
 DM = "dm:"
@@ -62,10 +64,28 @@ class Around:
 # Posts
 
 
+def versions(post: Mapping[str, Any]) -> list[str]:
+    """The ids of all its versions, the first one first: an edit makes a new post with a new id."""
+    return ids(post, "edit_history_post_ids", "edit_history_tweet_ids") or [words(post, "id")]
+
+
 def first_id(post: Mapping[str, Any]) -> str:
-    """The id of its first version: an edit makes a new post with a new id."""
-    history = ids(post, "edit_history_post_ids", "edit_history_tweet_ids")
-    return history[0] if history else words(post, "id")
+    """The id of its first version, by which it is known here whatever becomes of it."""
+    return versions(post)[0]
+
+
+def root_of(post: Mapping[str, Any]) -> str:
+    """The post that began the discussion: itself, in whatever version, where it answers nothing."""
+    told = str(post.get("conversation_id") or "")
+    return first_id(post) if not told or told in versions(post) else told
+
+
+def said_at(post: Mapping[str, Any]) -> datetime:
+    """When its first version was written; of a later one X tells only its own time."""
+    own, written = first_id(post), parse_when(words(post, "created_at"))
+    if own == words(post, "id") or not own.isdigit():
+        return written
+    return min(written, moment_of(own).replace(microsecond=0))
 
 
 def answers_somebody(me: str, post: Mapping[str, Any], around: Around) -> bool:
@@ -83,20 +103,21 @@ def post_items(me: str, post: Mapping[str, Any], around: Around) -> list[Event |
     event = _event_of(me, post, around)
     items: list[Event | Change] = [event]
     if words(post, "id") != event.external_id:
-        items.append(Change(event.external_id, "edit", event.occurred_at, text=event.text))
+        at = parse_when(words(post, "created_at"))
+        items.append(Change(event.external_id, "edit", at, text=event.text))
     return items
 
 
 def _event_of(me: str, post: Mapping[str, Any], around: Around) -> Event:
     author, own = words(post, "author_id"), first_id(post)
-    root = str(post.get("conversation_id") or own)
+    root = root_of(post)
     answered, to = _referenced(post, "replied_to"), _answered_person(post, around)
     ours = author == me
     return Event(
         external_id=own,
         kind=Kind.COMMENT if ours or to == me else Kind.MENTION,
         direction=Direction.OUTBOUND if ours else Direction.INBOUND,
-        occurred_at=parse_when(words(post, "created_at")),
+        occurred_at=said_at(post),
         text=text_of(post),
         thread_keys=(thread_key(root, to if ours else author),),
         author=None if ours else around.author(author),

@@ -9,15 +9,14 @@ import base64
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core import http
-from core.text import parse_when
 from engagement.channels.base import (
     Change,
     Event,
@@ -90,7 +89,7 @@ def delivery_key(hook: Hook) -> str:
 # Bodies
 
 
-def parse_body(body: bytes, me: str) -> Sequence[Parcel]:
+def parse_body(body: bytes, me: str, *, received_at: datetime) -> Sequence[Parcel]:
     """What a webhook's body or a parked item of a pull holds. Raises ValueError with the reason."""
     told = json.loads(body)
     if not isinstance(told, Mapping):
@@ -102,7 +101,7 @@ def parse_body(body: bytes, me: str) -> Sequence[Parcel]:
     data = part(told, "data")
     if not data:
         raise ValueError("data is missing")
-    return _happened(words(data, "event_type"), data)
+    return _happened(words(data, "event_type"), data, received_at)
 
 
 def pulled_items(told: Mapping[str, Any], me: str) -> list[Event | Change]:
@@ -114,7 +113,7 @@ def pulled_items(told: Mapping[str, Any], me: str) -> list[Event | Change]:
     return [found] if found else []
 
 
-def _happened(kind: str, data: Mapping[str, Any]) -> Sequence[Parcel]:
+def _happened(kind: str, data: Mapping[str, Any], received_at: datetime) -> Sequence[Parcel]:
     payload = part(data, "payload")
     if kind == "oauth.revoke":
         why = _("This account took its access from the app at X.")
@@ -125,7 +124,7 @@ def _happened(kind: str, data: Mapping[str, Any]) -> Sequence[Parcel]:
     if kind in MESSAGES:
         return [Parcel(hooked_dms(me, payload), account=me)]
     if kind == "post.delete":
-        return [Parcel([_deleted(payload)], account=me)]
+        return [Parcel([_deleted(payload, received_at)], account=me)]
     if kind in ENCRYPTED:
         raise ValueError("X Chat messages are encrypted, and programs like this one cannot read them")
     around = Around.of(part(data, "includes"))
@@ -134,11 +133,9 @@ def _happened(kind: str, data: Mapping[str, Any]) -> Sequence[Parcel]:
     return [Parcel(post_items(me, payload, around), account=me)]
 
 
-def _deleted(payload: Mapping[str, Any]) -> Change:
-    """X does not say when it was deleted: its message reaches us within a second."""
-    told = payload.get("deleted_at") or payload.get("created_at")
-    at = parse_when(told) if isinstance(told, str) else timezone.now()
-    return Change(words(payload, "id"), "delete", at)
+def _deleted(payload: Mapping[str, Any], received_at: datetime) -> Change:
+    """X does not say when it was deleted: its word of it reaches us within a second."""
+    return Change(words(payload, "id"), "delete", received_at)
 
 
 # What X is asked to send

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from hashlib import sha256
 from typing import Any
 
@@ -27,15 +27,13 @@ from engagement.channels.base import (
 from engagement.channels.x.client import DM_FIELDS, Client
 from engagement.channels.x.events import Around, post_ref
 from engagement.channels.x.hooks import pulled_items
+from engagement.channels.x.ids import newest_of, with_overlap
 from engagement.channels.x.json_parts import part, parts
 from engagement.models import ChannelAccount
 
 PAGE = "100"
 MOST_PAGES = 60
 """X gives the newest 800 mentions, and 30 days of direct messages."""
-OVERLAP = timedelta(minutes=10)
-EPOCH = 1_288_834_974_657
-"""Milliseconds since 1970 at which X's ids begin; their upper bits are the time."""
 DM_SECONDS = 62
 """Between two looks at the direct messages, of which X allows 15 in 15 minutes."""
 DM_REFUSED_SECONDS = 6 * 3600
@@ -56,30 +54,6 @@ def pages(account: ChannelAccount) -> Iterator[Page]:
 
 def _may_read_messages(account: ChannelAccount) -> bool:
     return not account.scopes or "dm.read" in account.scopes
-
-
-# Ids
-
-
-def id_at(moment: datetime) -> str:
-    """The least id of that moment."""
-    return str(max(0, int(moment.timestamp() * 1000) - EPOCH) << 22)
-
-
-def moment_of(post_id: str) -> datetime:
-    """When this id was given."""
-    return datetime.fromtimestamp(((int(post_id) >> 22) + EPOCH) / 1000, UTC)
-
-
-def with_overlap(since: str) -> str:
-    """An id a little before this one; the id itself where it is of X's first years."""
-    moment = moment_of(since)
-    return id_at(moment - OVERLAP) if moment > datetime(2011, 1, 1, tzinfo=UTC) else "1"
-
-
-def newest_of(found: Sequence[str]) -> str:
-    """The highest of these ids, '' of none; they are numbers of up to 19 digits."""
-    return max((one for one in found if one.isdigit()), key=int, default="")
 
 
 # A walk from the newest page to the oldest

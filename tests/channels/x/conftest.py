@@ -1,0 +1,82 @@
+"""An account at a double of X."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from engagement.channels.base import Author, Outgoing
+from engagement.channels.x.connector import XConnector
+from engagement.models import ChannelAccount, Delivery
+from tests.channels.x.chirper import BOB, ME, Chirper
+
+KEYS = {
+    "id": "app-id-0123456789",
+    "secret": "app-secret-0123456789",
+    "consumer_secret": "consumer-secret-0123456789",
+    "bearer_token": "app-bearer",
+}
+
+
+@pytest.fixture
+def there(settings: Any) -> Iterator[Chirper]:
+    """A platform with nobody's words in it, which the connector takes for X."""
+    with Chirper() as platform:
+        settings.CHANNEL_URLS = {"x": platform.url}
+        settings.CHANNEL_APPS = {"x": dict(KEYS)}
+        yield platform
+
+
+@pytest.fixture
+def link() -> XConnector:
+    return XConnector()
+
+
+@pytest.fixture
+def account(db: None, there: Chirper) -> ChannelAccount:
+    """Our account, connected an hour ago."""
+    return ChannelAccount.objects.create(
+        connector="x",
+        network="x",
+        external_id=ME,
+        name="@ExampleUser",
+        team=Team.general(),
+        credentials={"access_token": there.grant.access, "refresh_token": there.grant.refresh},
+        created_at=timezone.now() - timedelta(hours=1),
+        token_expires_at=timezone.now() + timedelta(hours=1),
+    )
+
+
+@pytest.fixture
+def outgoing(account: ChannelAccount) -> Callable[..., Outgoing]:
+    """Return a function that makes what the outbox hands over: `outgoing("Thanks!", answers=post)`."""
+
+    def make(text: str, *, answers: str = "", public: bool = True, **more: Any) -> Outgoing:
+        key = str(uuid4())
+        values: dict[str, Any] = {
+            "delivery": Delivery(account=account, client_key=key, created_at=timezone.now()),
+            "account": account,
+            "text": text,
+            "html": "",
+            "subject": "",
+            "external_id": f"out:{key}",
+            "in_reply_to": answers,
+            "references": (),
+            "to": [Author(BOB, "bob", "Bob")],
+            "cc": (),
+            "bcc": (),
+            "thread_key": f"dm:{BOB}",
+            "files": (),
+            "sender_name": "Amy",
+            "public": public,
+            "key": key,
+        }
+        return Outgoing(**{**values, **more})
+
+    return make
