@@ -51,7 +51,7 @@ RANK = {
 }
 """Statuses move forward only: a late "sent" never covers a "delivered", nor a "failed"."""
 CHANGED_FIELDS = (
-    "text", "subject", "edited_at", "deleted_at", "hidden_at", "hidden_as_of", "language", "sentiment",
+    "text", "subject", "rating", "edited_at", "deleted_at", "hidden_at", "hidden_as_of", "language", "sentiment",
     "reason", "topics", "reader",
 )  # fmt: skip
 
@@ -175,6 +175,8 @@ def _edit(batch: _Batch, target: Interaction, change: Change) -> None:
     if target.deleted_at or (target.edited_at and target.edited_at >= change.at):
         return
     target.text, target.edited_at = clean_text(change.text, limit=MAX_TEXT), change.at
+    if change.rating is not None and 0 <= change.rating <= 10:
+        target.rating = change.rating
     batch.edited[target.pk] = target
 
 
@@ -323,7 +325,7 @@ def _edit_posts(account: ChannelAccount, batch: _Batch, changes: Sequence[Change
 
 
 def _keep(account: ChannelAccount, changes: Sequence[Change]) -> None:
-    """The newest change of each kind waits for its interaction, the furthest of statuses."""
+    """The newest change of each kind waits for its interaction, the first deletion, the furthest status."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for change in sorted(changes, key=lambda one: (one.at, _rank(one.status))):
         row = _row(change)
@@ -336,6 +338,9 @@ def _keep(account: ChannelAccount, changes: Sequence[Change]) -> None:
 
 
 def _is_further(row: dict[str, Any], known: dict[str, Any]) -> bool:
+    """Whether a change that comes after another of its kind, by time, is the one that counts."""
+    if row["kind"] == "delete":
+        return False
     return bool(row["payload"].get("rank", 0) >= known["payload"].get("rank", 0))
 
 
@@ -352,6 +357,8 @@ def _row(change: Change) -> dict[str, Any]:
     }
     if change.kind == "status":
         payload["rank"] = _rank(change.status)
+    if change.rating is not None:
+        payload["rating"] = change.rating
     return {
         "external_id": change.external_id,
         "kind": change.kind,

@@ -116,6 +116,7 @@ def apply_pending(account: ChannelAccount, external_ids: Sequence[str]) -> None:
             text=row.payload.get("text", ""),
             status=row.payload.get("status", ""),
             error=row.payload.get("error", ""),
+            rating=row.payload.get("rating"),
             files=tuple(File(**known) for known in row.payload.get("files", [])),
         )
         for row in waiting
