@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,6 +20,8 @@ from engagement.outbox.results import MAX_DEATHS, settle_uncertain, wait
 CLOSED_HEALTH = (Health.NEEDS_LOGIN, Health.PAUSED)
 AT_ONCE = 3
 """Sends of one account at a time, so that a slow one leaves workers to the others."""
+PLACES_LOCK = 5_203_172
+"""The advisory lock, with the account's number, under which places for sends are counted."""
 
 
 def heads() -> QuerySet[Delivery]:
@@ -65,7 +67,7 @@ def claim(found: QuerySet[Delivery]) -> Delivery | None:
         rows = found.select_for_update(of=("self",), skip_locked=True)
         rows = rows.select_related("account", "conversation__identity")
         delivery: Delivery | None = rows.order_by("next_try_at", "pk").first()
-        if delivery is None or not SENDS.may_try(delivery.account):
+        if delivery is None or not _has_place(delivery.account) or not SENDS.may_try(delivery.account):
             return None
         if delivery.state == DeliveryState.SENDING and not _take_over(delivery):
             return delivery
@@ -77,6 +79,14 @@ def claim(found: QuerySet[Delivery]) -> Delivery | None:
         delivery.lease_until, delivery.updated_at = now + LEASE, now
         delivery.save(update_fields=["state", "attempts", "deaths", "failure", "lease_until", "updated_at"])
         return delivery
+
+
+def _has_place(account: ChannelAccount) -> bool:
+    """Whether one more of this account may be sent. Claims of one account are made one after the other, for
+    several at once would each count only what was there before all of them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [PLACES_LOCK, account.pk % 2**31])
+    return not is_full(account.pk)
 
 
 def _take_over(delivery: Delivery) -> bool:

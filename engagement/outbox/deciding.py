@@ -21,13 +21,25 @@ from engagement.replies import lock_conversation, queue_delivery
 
 @transaction.atomic
 def confirm_arrived(*, delivery: Delivery, by: User) -> Delivery:
-    """Somebody looked: the message that may have been sent is there."""
+    """Somebody looked, or put it there: the message is there."""
     check(by, "conversation.reply")
     delivery = locked(delivery)
-    if delivery.state == DeliveryState.UNCERTAIN:
+    is_by_hand = delivery.state == DeliveryState.FAILED and delivery.failure == "by_hand"
+    if delivery.state == DeliveryState.UNCERTAIN or is_by_hand:
         delivery.sent_at = timezone.now()
         settle(delivery, DeliveryState.SENT)
+    if is_by_hand:
+        _wait_no_more(delivery)
+        record_audit(by=by, verb="delivery.published_by_hand", target=delivery, name="")
     return delivery
+
+
+def _wait_no_more(delivery: Delivery) -> None:
+    """The customer waits for nothing where this answers their last word."""
+    conversation = lock_conversation(delivery.conversation_id)
+    if conversation.last_inbound_at and conversation.last_inbound_at <= delivery.interaction.occurred_at:
+        conversation.waiting_since = conversation.due_at = None
+        conversation.save(update_fields=["waiting_since", "due_at"])
 
 
 @transaction.atomic
@@ -43,10 +55,7 @@ def send_again(*, delivery: Delivery, by: User) -> Delivery:
     if newest is None or newest.state not in (DeliveryState.FAILED, DeliveryState.UNCERTAIN):
         return newest or delivery
     again = _again(newest)
-    conversation = lock_conversation(delivery.conversation_id)
-    if conversation.last_inbound_at and conversation.last_inbound_at <= delivery.interaction.occurred_at:
-        conversation.waiting_since = conversation.due_at = None
-        conversation.save(update_fields=["waiting_since", "due_at"])
+    _wait_no_more(delivery)
     detail = {"before": newest.pk, "may_be_twice": again.may_be_twice}
     record_audit(by=by, verb="delivery.sent_again", target=again, name="", detail=detail)
     tell_changed(again)

@@ -17,6 +17,7 @@ from engagement.breaker import SENDS
 from engagement.channels import connector
 from engagement.channels.base import (
     AuthFailure,
+    ByHand,
     Direction,
     PermanentFailure,
     PermissionMissing,
@@ -102,12 +103,18 @@ def record_failure(delivery: Delivery, failure: SendFailed) -> Delivery:
         _try_later(delivery, "transient", text)
         note_trouble(delivery.account_id, text)
     elif isinstance(failure, PermanentFailure):
-        _settle_failed(delivery, "window" if isinstance(failure, WindowClosed) else "permanent", text)
+        _settle_failed(delivery, _kind(failure), text)
         note_answer(delivery.account_id)
     else:
         _not_known(delivery, text)
         note_trouble(delivery.account_id, text)
     return delivery
+
+
+def _kind(failure: PermanentFailure) -> str:
+    if isinstance(failure, ByHand):
+        return "by_hand"
+    return "window" if isinstance(failure, WindowClosed) else "permanent"
 
 
 def _advice(failure: SendFailed) -> str:
@@ -118,6 +125,8 @@ def _advice(failure: SendFailed) -> str:
         )
     if isinstance(failure, TransientFailure):
         return _("There is nothing to do: it is tried again by itself.")
+    if isinstance(failure, ByHand):
+        return _("Copy it to where it belongs, then say that you published it.")
     if isinstance(failure, WindowClosed):
         return _("Write on another channel, or wait until the customer writes again.")
     if isinstance(failure, PermissionMissing):
