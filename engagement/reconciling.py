@@ -27,6 +27,7 @@ from accounts.permissions import check
 from core.jobs import JobFailed, JobIsOpen, Progress, register_runner, start_job
 from core.models import Job, Workspace
 from core.text import clean_text
+from crm.models import Order
 from crm.privacy.retention import rules
 from engagement import credentials, rates
 from engagement.channels import connector, paths
@@ -295,9 +296,15 @@ class _Look:
     def missing(self, listed: Sequence[Listed]) -> list[Listed]:
         """Those that are not here; one statement a page."""
         ids = [one.external_id for one in listed if "\x00" not in one.external_id]
-        rows = Interaction.objects.filter(account=self.account, external_id__in=ids)
-        here = set(rows.values_list("external_id", flat=True))
+        here = self._here(ids)
         return [one for one in listed if one.external_id not in here]
+
+    def _here(self, ids: Sequence[str]) -> set[str]:
+        if self.link.lists_orders:
+            orders = Order.objects.filter(source=self.link.order_source(self.account), external_id__in=ids)
+            return set(orders.values_list("external_id", flat=True))
+        rows = Interaction.objects.filter(account=self.account, external_id__in=ids)
+        return set(rows.values_list("external_id", flat=True))
 
     def repair(self, missing: Sequence[Listed]) -> None:
         """Fetch what came without an event, and take all of it in."""

@@ -116,6 +116,8 @@ class Connector:
     """Webhooks are asked for by `subscribe`; where not, a person sets them up on the platform."""
     reconciles: ClassVar[bool] = False
     """The platform can say what it has of a window of time (`list_window`)."""
+    lists_orders: ClassVar[bool] = False
+    """What `list_window` lists are orders and not what was said; without an event, so that they are fetched."""
     why_not_compared: ClassVar[str] = ""
     """Where it cannot be compared: the reason, as one sentence for the health page."""
     reads_history: ClassVar[bool] = False
