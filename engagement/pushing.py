@@ -15,6 +15,7 @@ from engagement.channels import connector
 from engagement.channels.base import Event
 from engagement.ingest import Outcome, ingest
 from engagement.models import ChannelAccount, Interaction
+from engagement.repeats import Version, adapted
 
 Reference = int | tuple[str, str]
 """Our id of an account, or its network and own id."""
@@ -93,7 +94,8 @@ def _refusal(reference: Reference, account: ChannelAccount | None) -> tuple[str,
 
 
 def _store(account: ChannelAccount, pairs: Sequence[tuple[Pushed, Event]], *, history: bool) -> None:
-    result = ingest(account, [event for _, event in pairs], live=not history)
+    items = adapted(account, [Version(event) for _, event in pairs])
+    result = ingest(account, items, live=not history)
     ids = _ids(account, [event.external_id for _, event in pairs])
     for position, (answer, event) in enumerate(pairs):
         answer.status = result.outcomes[position]

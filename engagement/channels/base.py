@@ -17,6 +17,7 @@ from django.conf import settings
 
 from engagement.channels.failures import (
     AuthFailure,
+    ByHand,
     PermanentFailure,
     PermissionMissing,
     RateReached,
@@ -65,8 +66,8 @@ if TYPE_CHECKING:
     from engagement.models import ChannelAccount, RawEvent
 
 __all__ = [
-    "Act", "AuthFailure", "Author", "Bad", "Change", "Connector", "Direction", "Event", "File", "Finding",
-    "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation", "Limits", "Listed", "Login",
+    "Act", "AuthFailure", "Author", "Bad", "ByHand", "Change", "Connector", "Direction", "Event", "File",
+    "Finding", "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation", "Limits", "Listed", "Login",
     "Lookup", "Offer", "Outgoing", "Page", "Parcel", "PermanentFailure", "PermissionMissing", "PostRef",
     "PrivacyAsk", "Rate", "RateReached", "Refusal", "SendFailed", "Sent", "Subscription", "Target",
     "TokenExpired", "TransientFailure", "Uncertain",
@@ -286,6 +287,10 @@ class Connector:
         from engagement.channels.fetching import fetch_public
 
         return fetch_public(file, most=most)
+
+    def adapt(self, account: ChannelAccount, event: Event) -> Event:
+        """An event that another system pushed or a file holds, as this account keeps its like."""
+        return event
 
     def admit(
         self, account: ChannelAccount, events: Sequence[Event | Change], lookup: Lookup

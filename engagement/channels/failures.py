@@ -55,6 +55,10 @@ class WindowClosed(PermanentFailure):
     """The network's reply window has ended."""
 
 
+class ByHand(PermanentFailure):
+    """Only a person can put it there; staff do, and say so."""
+
+
 class Uncertain(SendFailed):
     """It may have been sent; never sent again by itself."""
 

@@ -160,6 +160,8 @@ class Change:
     files: tuple[File, ...] = ()
     """Where the content is, by URL; without the content itself."""
     thread_key: str = ""
+    rating: int | None = None
+    """With an edit of a review: the rating that it has then; None leaves it."""
 
 
 @dataclass(frozen=True)
