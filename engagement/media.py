@@ -7,6 +7,7 @@ had says why in its place.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
@@ -34,6 +35,9 @@ LEASE = timedelta(minutes=5)
 BACK_OFF = (5, 15, 60, 300, 900, 3600, 4 * 3600)
 """Seconds until the next try; after the last the file counts as not to be had."""
 SWEPT_AT_ONCE = 100
+SWEEP_SECONDS = 30.0
+AT_ONCE = 3
+"""So many files are fetched at a time: a server that drips its answer holds up no more than these."""
 MAX_DEATHS = 3
 """A file that ended its worker so often is not tried again."""
 
@@ -48,10 +52,12 @@ def queue_files(ids: Iterable[int]) -> None:
 
 def sweep() -> int:
     """Look after what waits and was not looked after; returns how many."""
-    due = list(_due().order_by("next_try_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE])
-    for pk in due:
-        take(pk)
-    return len(due)
+    end, n = time.monotonic() + SWEEP_SECONDS, 0
+    for pk in list(_due().order_by("next_try_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE]):
+        if time.monotonic() > end or not take(pk):
+            break
+        n += 1
+    return n
 
 
 def _due() -> QuerySet[Attachment]:
@@ -60,11 +66,19 @@ def _due() -> QuerySet[Attachment]:
     return Attachment.objects.filter(free, state=FileState.WAITING, next_try_at__lte=now)
 
 
-def take(attachment_id: int) -> None:
-    """Fetch one file if it is not here, look at it and keep it; failures go into its row."""
+def take(attachment_id: int) -> bool:
+    """Fetch one file if it is not here, look at it and keep it; failures go into its row.
+
+    False where nothing was done: another worker has it, or as many as may be are being fetched.
+    """
     one = _claim(attachment_id)
     if one is None:
-        return
+        return False
+    _look_after(one)
+    return True
+
+
+def _look_after(one: Attachment) -> None:
     account = one.interaction.account
     if one.attempts > len(BACK_OFF) + MAX_DEATHS:
         _give_up(one, _("It could not be fetched."))
@@ -86,6 +100,9 @@ def take(attachment_id: int) -> None:
 def _claim(attachment_id: int) -> Attachment | None:
     """The attachment, held for this worker; None where another holds it or nothing is to be done."""
     now = timezone.now()
+    held = Attachment.objects.filter(state=FileState.WAITING, lease_until__gt=now)
+    if held.count() >= AT_ONCE:
+        return None
     if not _due().filter(pk=attachment_id).update(lease_until=now + LEASE, attempts=F("attempts") + 1):
         return None
     rows = Attachment.objects.select_related("interaction__account")

@@ -75,13 +75,13 @@ def fetch_named(account_id: int) -> None:
     named.fetch(account_id)
 
 
-@shared_task(queue="inbound")
+@shared_task(queue="pulls")
 def take_file(attachment_id: int) -> None:
     """Fetch one file and keep it."""
     media.take(attachment_id)
 
 
-@shared_task(queue="inbound")
+@shared_task(queue="pulls")
 def sweep_files() -> None:
     """Fetch and look at files that wait."""
     media.sweep()

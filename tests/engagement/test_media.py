@@ -260,3 +260,12 @@ def test_a_restored_row_finds_the_file_that_was_kept_meanwhile(gallery, account)
     media.take(one.pk)
     kept = again(one)
     assert kept.state == FileState.KEPT and kept.file.read()
+
+
+def test_few_files_are_fetched_at_a_time(gallery, account):
+    files = [File(f"{n}.jpg", "image/jpeg", url=f"there/{n}") for n in range(media.AT_ONCE + 1)]
+    found = said_with(account, *files)
+    held = [media._claim(one.pk) for one in found]
+    assert [one is not None for one in held] == [True] * media.AT_ONCE + [False]
+    Attachment.objects.filter(pk=found[0].pk).update(state=FileState.KEPT)
+    assert media._claim(found[-1].pk) is not None
