@@ -118,7 +118,7 @@ class Connector:
     reconciles: ClassVar[bool] = False
     """The platform can say what it has of a window of time (`list_window`)."""
     lists_orders: ClassVar[bool] = False
-    """What `list_window` lists are orders and not what was said; without an event, so that they are fetched."""
+    """What `list_window` lists are orders, without an event, so that `fetch` gives them."""
     why_not_compared: ClassVar[str] = ""
     """Where it cannot be compared: the reason, as one sentence for the health page."""
     reads_history: ClassVar[bool] = False
