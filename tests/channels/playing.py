@@ -51,6 +51,18 @@ class Round:
                     found[account.external_id] = account
         return found
 
+    def joined(self) -> list[frozenset[Key]]:
+        """Threads that one message names together, by account, as wide as such messages reach."""
+        groups: list[set[Key]] = []
+        for home, event in _events(self.payloads):
+            if len(event.thread_keys) > 1:
+                keys = {(home, key) for key in event.thread_keys}
+                groups = [
+                    *(one for one in groups if not one & keys),
+                    keys.union(*(o for o in groups if o & keys)),
+                ]
+        return [frozenset(group) for group in groups]
+
 
 def rounds(found: Sequence[Payload]) -> list[Round]:
     """All payloads that can be understood, in as few rounds as contradictions let them be."""
@@ -153,9 +165,9 @@ def _changes_of(event: Event, number: int) -> list[Change]:
 # What the database holds, without ids
 
 
-def state() -> list[str]:
+def state(joined: Sequence[frozenset[Key]] = ()) -> list[str]:
     """One line for each thing, sorted, so that two states can be compared line by line."""
-    return sorted([*_lines(), *_threads(), *_posts(), *_orders(), *_people(), *_waiting()])
+    return sorted([*_lines(), *_threads(joined), *_posts(), *_orders(), *_people(), *_waiting()])
 
 
 def _lines() -> Iterator[str]:
@@ -169,14 +181,28 @@ def _lines() -> Iterator[str]:
         )
 
 
-def _threads() -> Iterator[str]:
+def _threads(joined: Sequence[frozenset[Key]]) -> Iterator[str]:
+    """Conversations, with those as one that some message joins: which of its threads is known first decides
+    whether they are one or two, and both belong to the same customer."""
+    groups: dict[Any, list[Conversation]] = {}
     for one in Conversation.objects.select_related("account", "identity"):
-        lines = sorted(one.interactions.values_list("external_id", flat=True))
-        keys = sorted(one.threads.values_list("thread_key", flat=True))
-        yield (
-            f"conversation {one.account.external_id} of {one.identity and one.identity.external_id} "
-            f"{lines} by {keys} n={one.count} last={one.last_text!r} waits={_plain(one.waiting_since)}"
+        home = one.account.external_id
+        keys = {(home, key) for key in one.threads.values_list("thread_key", flat=True)}
+        group = next((found for found in joined if found & keys), one.pk)
+        groups.setdefault(group, []).append(one)
+    for group, found in groups.items():
+        lines = sorted(
+            name for one in found for name in one.interactions.values_list("external_id", flat=True)
         )
+        keys = sorted(key for one in found for key in one.threads.values_list("thread_key", flat=True))
+        count = sum(one.count for one in found)
+        said = f"conversation {found[0].account.external_id} {lines} by {keys} n={count}"
+        if isinstance(group, frozenset):
+            yield said
+            continue
+        (one,) = found
+        owner = one.identity and one.identity.external_id
+        yield f"{said} of {owner} last={one.last_text!r} waits={_plain(one.waiting_since)}"
 
 
 def _posts() -> Iterator[str]:
@@ -204,7 +230,8 @@ def _people() -> Iterator[str]:
 
 def _waiting() -> Iterator[str]:
     for one in PendingChange.objects.all():
-        yield f"waiting {one.kind} {one.external_id} {_plain(one.at)} {one.payload}"
+        at = "" if one.kind == "named" else _plain(one.at)
+        yield f"waiting {one.kind} {one.external_id} {at} {one.payload}"
 
 
 def _plain(at: datetime | None) -> str:

@@ -104,6 +104,6 @@ def _final_state(round_: playing.Round, order: list[int]) -> list[str]:
         accounts = round_.make_accounts()
         for number in order:
             round_.steps[number].play(accounts)
-        found = playing.state()
+        found = playing.state(round_.joined())
         transaction.set_rollback(True)
     return found
