@@ -267,7 +267,7 @@ def _people(item: Json, log: Json) -> dict[str, Author]:
 
 
 def understand(item: Json, did: str) -> tuple[list[Event | Change], list[PostRef]]:
-    """Any item of a pull, told apart by its shape. Raises ValueError with a reason."""
+    """Any item or page of a pull, told apart by its shape. Raises ValueError with a reason."""
     if "log" in item:
         return list(of_log(item, did)), []
     if "$type" in item and "convoId" in item:
@@ -275,11 +275,18 @@ def understand(item: Json, did: str) -> tuple[list[Event | Change], list[PostRef
     if "post" in item:
         found = of_our_feed(item, did)
         return ([found], []) if isinstance(found, Event) else ([], [found] if found else [])
-    if "notifications" in item:
-        parts = [event_of_notification(one, did) for one in objects(item, "notifications")]
-        return [one for one in parts if one], []
+    for page in ("notifications", "feed", "logs"):
+        if page in item:
+            return _together([understand(one, did) for one in objects(item, page)])
     event = event_of_notification(item, did)
     return ([event] if event else []), []
+
+
+def _together(
+    parts: Sequence[tuple[list[Event | Change], list[PostRef]]],
+) -> tuple[list[Event | Change], list[PostRef]]:
+    events = [event for found, _posts in parts for event in found]
+    return events, [post for _events, found in parts for post in found]
 
 
 def known_people(profiles: Sequence[Json]) -> list[dict[str, Any]]:

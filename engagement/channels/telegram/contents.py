@@ -1,7 +1,8 @@
 """What a Telegram message holds: its words, whatever kind it is of, and its files.
 
 Every field of the published `Message` stands in exactly one of ENVELOPE, SERVICE or CONTENT; a test holds
-them against the contract. Content without words of its own is told in square brackets, so that nothing is lost.
+them against the contract. Content without words of its own is told in square brackets, so that nothing is
+lost.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ MOST_BYTES = 20 * 1024 * 1024
 """Of larger files a bot is told, but not given the content."""
 ENVELOPE = frozenset(
     "message_id message_thread_id direct_messages_topic from sender_chat sender_boost_count "
-    "sender_business_bot sender_tag date guest_query_id business_connection_id chat forward_origin is_topic_message "
-    "is_automatic_forward reply_to_message external_reply quote reply_to_story reply_to_checklist_task_id "
-    "reply_to_poll_option_id via_bot guest_bot_caller_user guest_bot_caller_chat edit_date "
-    "has_protected_content is_from_offline is_paid_post media_group_id author_signature paid_star_count "
-    "entities link_preview_options suggested_post_info effect_id caption_entities show_caption_above_media "
-    "has_media_spoiler reply_markup".split()
+    "sender_business_bot sender_tag date guest_query_id business_connection_id chat forward_origin "
+    "is_topic_message is_automatic_forward reply_to_message external_reply quote reply_to_story "
+    "reply_to_checklist_task_id reply_to_poll_option_id via_bot guest_bot_caller_user "
+    "guest_bot_caller_chat edit_date has_protected_content is_from_offline is_paid_post media_group_id "
+    "author_signature paid_star_count entities link_preview_options suggested_post_info effect_id "
+    "caption_entities show_caption_above_media has_media_spoiler reply_markup".split()
 )
 SERVICE = frozenset(
     "new_chat_members left_chat_member chat_owner_left chat_owner_changed new_chat_title new_chat_photo "

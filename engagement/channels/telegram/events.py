@@ -248,6 +248,7 @@ def _post(message: Json) -> PostRef | None:
         url=f"https://t.me/{name}/{number}" if name else "",
         media=media_of(message),
         published_at=parse_epoch(whole(message, "date")),
+        as_of=parse_epoch(maybe_whole(message, "edit_date") or whole(message, "date")),
     )
 
 
