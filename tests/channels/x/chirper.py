@@ -137,7 +137,8 @@ class Chirper(Platform):
     def answer(self, call: Call) -> Any:
         if call.path.endswith("/oauth2/token"):
             return super().answer(call)
-        token = call.headers.get("Authorization", "").removeprefix("Bearer ")
+        headers = {name.lower(): value for name, value in call.headers.items()}
+        token = headers.get("authorization", "").removeprefix("Bearer ")
         app = call.path.startswith(("/2/webhooks", "/2/activity"))
         if token != self.grant.access and not (app and token == "app-bearer"):
             return 401, {"code": 32, "message": "Could not authenticate you."}, {}

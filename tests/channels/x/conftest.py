@@ -56,6 +56,11 @@ def account(db: None, there: Chirper) -> ChannelAccount:
 @pytest.fixture
 def outgoing(account: ChannelAccount) -> Callable[..., Outgoing]:
     """Return a function that makes what the outbox hands over: `outgoing("Thanks!", answers=post)`."""
+    return making(account)
+
+
+def making(account: ChannelAccount) -> Callable[..., Outgoing]:
+    """A function that makes what the outbox hands over for this account."""
 
     def make(text: str, *, answers: str = "", public: bool = True, **more: Any) -> Outgoing:
         key = str(uuid4())
