@@ -20,11 +20,13 @@ class EngagementConfig(AppConfig):
             reconciling,
             registering,
         )
+        from engagement.channels.review import importing as reviews
 
         guards.register()
         holdings.register()
         about_you.register()
         imports.register_importer()
+        reviews.register_importer()
         registering.register_inbox()
         opt_in.register()
         raw_events.register()

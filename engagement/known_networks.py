@@ -24,6 +24,11 @@ KNOWN = (
     ("mastodon", "Mastodon", "brand-mastodon", "chat", "comment"),
     ("review", "Reviews", "star", "review", "review"),
     ("google", "Google reviews", "star", "review", "review"),
+    ("trustpilot", "Trustpilot", "star", "review", "review"),
+    ("app_store", "App Store", "brand-apple", "review", "review"),
+    ("google_play", "Google Play", "brand-google-play", "review", "review"),
+    ("tripadvisor", "Tripadvisor", "star", "review", "review"),
+    ("yelp", "Yelp", "star", "review", "review"),
     ("shop", "Shop", "shopping-bag", "shop", "shop"),
     ("store", "In the shop", "building-store", "shop", "shop"),
 )

@@ -19,6 +19,7 @@ BUILT_IN = {
     "webchat": "engagement.channels.webchat.connector:WebchatConnector",
     "bluesky": "engagement.channels.bluesky.connector:BlueskyConnector",
     "telegram": "engagement.channels.telegram.connector:TelegramConnector",
+    "review": "engagement.channels.review.connector:ReviewConnector",
     "api": "engagement.channels.api.connector:ApiConnector",
     "x": "engagement.channels.x.connector:XConnector",
     "mastodon": "engagement.channels.mastodon.connector:MastodonConnector",

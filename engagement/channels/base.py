@@ -66,12 +66,13 @@ if TYPE_CHECKING:
     from engagement.models import ChannelAccount, RawEvent
 
 __all__ = [
-    "Act", "AuthFailure", "Author", "Bad", "ByHand", "Change", "Connector", "Direction", "Event", "File",
-    "Finding", "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation", "Limits", "Listed", "Login",
-    "Lookup", "Offer", "Outgoing", "Page", "Parcel", "PermanentFailure", "PermissionMissing", "PostRef",
-    "PrivacyAsk", "Rate", "RateReached", "Refusal", "SendFailed", "Sent", "Subscription", "Target",
-    "TokenExpired", "TransientFailure", "Uncertain",
-    "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url", "translated",
+    "Act", "AuthFailure", "Author", "Bad", "ByHand", "Change", "Connector", "Direction", "Event",
+    "File", "Finding", "Forged", "Fresh", "Hook", "HookAnswer", "Kind", "KnownConversation",
+    "Limits", "Listed", "Login", "Lookup", "Offer", "Outgoing", "Page", "Parcel",
+    "PermanentFailure", "PermissionMissing", "PostRef", "PrivacyAsk", "Rate", "RateReached",
+    "Refusal", "SendFailed", "Sent", "Subscription", "Target", "TokenExpired", "TransientFailure",
+    "Uncertain", "VisitFacts", "WindowClosed", "app_keys", "from_http", "platform_url",
+    "translated",
 ]  # fmt: skip
 
 
