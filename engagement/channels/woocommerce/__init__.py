@@ -1,0 +1,1 @@
+"""A WooCommerce shop: its orders, its customers, and the notes that it sends them."""
