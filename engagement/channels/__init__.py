@@ -24,6 +24,7 @@ BUILT_IN = {
     "x": "engagement.channels.x.connector:XConnector",
     "mastodon": "engagement.channels.mastodon.connector:MastodonConnector",
     "twilio": "engagement.channels.twilio.connector:TwilioConnector",
+    "woocommerce": "engagement.channels.woocommerce.connector:WooCommerceConnector",
     "demo": "engagement.channels.demo.connector:DemoConnector",
 }
 
