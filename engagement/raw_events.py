@@ -148,7 +148,8 @@ def understand_one(raw_id: int) -> bool:
             return True
         except (OperationalError, InterfaceError) as error:
             log.warning("raw event waits for the database", raw=raw_id, error=type(error).__name__)
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
     return True
 
 
