@@ -233,7 +233,6 @@ def test_the_databases_troubles_park_nothing(
 ) -> None:
     new_account("one")
     post(client, body_of(("one", [("m1", "eva", "Hello")])))
-    monkeypatch.setattr(channels, "connector", lambda name: Trouble())
     monkeypatch.setattr(raw_events, "connector", lambda name: Trouble())
     Trouble.left = times
     for state in states:
