@@ -37,13 +37,14 @@ class ServerForm(forms.Form):
         given = self.cleaned_data["instance"].strip().rstrip("/")
         address = given if "://" in given else f"https://{given.rpartition('@')[2]}"
         parts = urlsplit(address)
-        allowed = parts.hostname in settings.RAPPORT_ALLOW_PRIVATE_HOSTS
+        host = parts.hostname or ""
+        allowed = host in settings.RAPPORT_ALLOW_PRIVATE_HOSTS
         try:
             port = parts.port
         except ValueError:
             port = -1
         wrong = parts.path or parts.query or parts.fragment or parts.username or port == -1
-        if not parts.hostname or wrong or any(letter.isspace() for letter in address):
+        if not (allowed or "." in host or ":" in host) or wrong or any(one.isspace() for one in address):
             raise forms.ValidationError(_("Write the server's name only, such as mastodon.social."))
         if parts.scheme != "https" and not (parts.scheme == "http" and allowed):
             raise forms.ValidationError(_("The server must be reached by https."))

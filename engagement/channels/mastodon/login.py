@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from core import http
 from engagement.channels.base import AuthFailure, Login, Offer, PermanentFailure, SendFailed, TransientFailure
 from engagement.channels.fields import maybe_mapping, maybe_text, maybe_whole
-from engagement.channels.mastodon.client import Client, ask, instance_of, told_by
+from engagement.channels.mastodon.client import Client, NotFound, ask, instance_of, told_by
 from engagement.models import ChannelAccount
 
 NAME = "mastodon"
@@ -151,7 +151,7 @@ def _server(client: Client) -> Json:
     """The server about itself; {} for one that does not speak version 2 of this."""
     try:
         return client.one("GET", "api/v2/instance")
-    except PermanentFailure:
+    except NotFound:
         return {}
 
 
