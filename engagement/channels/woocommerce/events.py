@@ -51,7 +51,7 @@ def parcels(body: bytes, topic: str) -> list[Parcel]:
 
 def of_order(item: Mapping[str, Any]) -> Parcel:
     """An order, and what its customer wrote when placing it; nothing where it belongs to nobody."""
-    if item.get("status") in DRAFTS:
+    if _words(item.get("status")) in DRAFTS:
         return Parcel()
     order = order_of(item)
     if order is None:
