@@ -17,6 +17,7 @@ from crm.import_api import ImportEndpoint
 from crm.privacy import api as privacy
 from crm.suspect_api import SuspectEndpoint
 from engagement import api as engagement
+from engagement import channel_api as channels
 from engagement.visits.api import TrackEndpoint
 from personas import api as personas
 
@@ -33,7 +34,7 @@ router.register("affiliations", record.AffiliationEndpoint, "affiliation")
 router.register("imports", ImportEndpoint, "import")
 router.register("tags", record.TagEndpoint, "tag")
 router.register("custom-fields", record.FieldEndpoint, "custom-field")
-router.register("channel-accounts", engagement.ChannelAccountEndpoint, "channel-account")
+router.register("channel-accounts", channels.ChannelAccountEndpoint, "channel-account")
 router.register("interactions", engagement.InteractionEndpoint, "interaction")
 router.register("conversations", engagement.ConversationEndpoint, "conversation")
 router.register("segments", personas.SegmentEndpoint, "segment")

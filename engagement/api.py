@@ -1,4 +1,4 @@
-"""Channel accounts, interactions and conversations over the REST API."""
+"""Interactions and conversations over the REST API."""
 
 from __future__ import annotations
 
@@ -17,30 +17,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.callers import caller
-from accounts.models import Team, User
+from accounts.models import User
 from accounts.permissions import Requires, RightMissing, can
 from core.api.endpoints import PAGING, Endpoint
 from core.api.fields import checked
 from core.api.pushing import Answer, push
-from core.api.refusals import Conflict
 from core.api.schema import one_or_many, push_examples, push_responses
 from core.demo import refuse_while_demo
 from core.paging import Sort, asc, desc
 from engagement import acting, conversations
-from engagement.channels import connectors
 from engagement.channels.base import Act
-from engagement.connecting import connect_account
 from engagement.filters import (
     CONVERSATION_SORTS,
     INTERACTION_SORTS,
     MESSAGE_SORTS,
-    ChannelAccountFilter,
     ConversationFilter,
     InteractionFilter,
 )
 from engagement.models import (
     ActRecord,
-    ChannelAccount,
     Conversation,
     ConversationTag,
     Delivery,
@@ -54,8 +49,6 @@ from engagement.serializers import (
     PRIORITIES,
     ActIn,
     ActOut,
-    ChannelAccountIn,
-    ChannelAccountOut,
     ConversationChanges,
     ConversationOut,
     InteractionOut,
@@ -66,7 +59,6 @@ from engagement.serializers import (
 )
 
 ACT_SORTS = {"id": Sort(asc("pk")), "-id": Sort(desc("pk"))}
-BY_NAME = {"name": Sort(asc("name")), "id": Sort(asc("pk")), "-id": Sort(desc("pk"))}
 HISTORY = OpenApiParameter(
     "history",
     {"type": "string", "enum": ["true", "false"], "default": "false"},
@@ -75,60 +67,6 @@ HISTORY = OpenApiParameter(
         "last two weeks arrive resolved."
     ),
 )
-
-
-@extend_schema(tags=["channel accounts"])
-@extend_schema_view(
-    list=extend_schema(summary="List channel accounts", description="Those of the teams you belong to."),
-    retrieve=extend_schema(
-        summary="Get a channel account",
-        description="With its health, and how many items it received, stored, repeated and parked.",
-    ),
-)
-class ChannelAccountEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
-    """Connected pages, mailboxes and numbers."""
-
-    permission_classes = (Requires("conversation.read", write="channel.manage"),)
-    serializer_class = ChannelAccountOut
-    filterset_class = ChannelAccountFilter
-    sorts = BY_NAME
-    default_sort = "name"
-    conflicts = frozenset({"create"})
-
-    def get_queryset(self) -> QuerySet[ChannelAccount]:
-        return ChannelAccount.objects.visible_to(self.request.user)
-
-    @extend_schema(
-        summary="Make a channel account to push into",
-        description=(
-            "An account of the connector `api`: interactions come in over `/interactions/` or from files. "
-            "Accounts of other connectors are connected in Settings, Channels, where their credentials are."
-        ),
-        request=ChannelAccountIn,
-        responses={201: ChannelAccountOut},
-    )
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = checked(ChannelAccountIn, request)
-        network, external_id = values["network"], values["external_id"]
-        link = next(one for one in connectors() if one.takes_pushes)
-        refuse_while_demo()
-        known = ChannelAccount.objects.filter(
-            connector=link.name, network=network, external_id=external_id
-        ).first()
-        if known is not None:
-            detail = f"{network}/{external_id} is channel account {known.pk} already."
-            raise Conflict(detail, code="account_exists")
-        account = connect_account(
-            name=values.get("name") or external_id[:160],
-            connector_name=link.name,
-            network=network,
-            cleaned={"external_id": external_id, "issuer": values.get("issuer", "")},
-            team=values.get("team") or Team.general(),
-            brand=values.get("brand"),
-            goal_minutes=values.get("reply_goal_minutes", 240),
-            by=caller(request),
-        )
-        return Response(ChannelAccountOut(account).data, status=status.HTTP_201_CREATED)
 
 
 def shown_interactions(user: Any) -> QuerySet[Interaction]:

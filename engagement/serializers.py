@@ -16,7 +16,6 @@ from crm.serializers import person_fields
 from engagement.channels.base import Act, Author, Event, Kind, PostRef
 from engagement.models import (
     ActRecord,
-    ChannelAccount,
     Conversation,
     Delivery,
     Interaction,
@@ -30,18 +29,6 @@ PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 
 
 # Out
-
-
-class ChannelAccountOut(serializers.ModelSerializer[ChannelAccount]):
-    """A connected page, mailbox, number or shop, and how it does."""
-
-    class Meta:
-        model = ChannelAccount
-        fields = (
-            "id", "connector", "network", "external_id", "name", "issuer", "brand", "team", "is_active",
-            "health", "health_text", "last_in_at", "last_out_at", "received", "stored", "repeated", "parked",
-            "reply_goal_minutes", "created_at",
-        )  # fmt: skip
 
 
 class AttachmentOut(serializers.Serializer[Any]):

@@ -35,6 +35,7 @@ from engagement.models import (
 )
 from engagement.raw_events import park
 from engagement.troubles import troubles
+from tests.api import Caller
 from tests.engagement.desk import general, hear
 from tests.engagement.harbour import Harbour, HarbourConnector, connected, event_of, harbour
 
@@ -372,3 +373,33 @@ def test_what_was_connected_again_is_not_removed(full: ChannelAccount, ada: Any)
     done = jobs.run_job(job.pk)
     assert done is not None and done.state == "failed"
     assert Interaction.objects.count() == 2
+
+
+# Over the API
+
+
+def test_integrators_read_health_test_and_compare(ada: Any, amy: Any, account: ChannelAccount) -> None:
+    caller, reader = Caller(ada), Caller(amy, maker=ada)
+    hear(account)
+    told = caller.get(f"channel-accounts/{account.pk}/health/").json()
+    assert (told["parked"], told["troubles"], len(told["days"])) == (0, [], account_health.DAYS)
+    assert told["days"][0]["here"] + told["days"][1]["here"] == 1
+    found = caller.post(f"channel-accounts/{account.pk}/examine/")
+    assert [(one["scope"], one["works"]) for one in found.json()] == [("read", True), ("write", True)]
+    started = caller.post(f"channel-accounts/{account.pk}/compare/", {"days": 3})
+    assert started.status_code == 202
+    assert Job.objects.get(pk=started.json()["id"]).input["days"] == 3
+    assert caller.post(f"channel-accounts/{account.pk}/compare/", {}).status_code == 409
+    assert caller.post(f"channel-accounts/{account.pk}/compare/", {"days": 31}).status_code == 400
+    assert reader.get(f"channel-accounts/{account.pk}/health/").status_code == 403
+    for act in ("examine", "compare"):
+        assert reader.post(f"channel-accounts/{account.pk}/{act}/", {}).status_code == 403
+
+
+def test_over_the_api_a_channel_that_cannot_be_compared_says_so(ada: Any, general: Any) -> None:
+    account = ChannelAccount.objects.create(
+        connector="api", network="x", external_id="x", name="X", team=general
+    )
+    answer = Caller(ada).post(f"channel-accounts/{account.pk}/compare/", {})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == "cannot_compare"
