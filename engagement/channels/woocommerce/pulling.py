@@ -52,7 +52,7 @@ def read(account: ChannelAccount) -> Iterator[Page]:
     walk = dict(cursor.get("walk") or {})
     with client(account) as link:
         if not walk:
-            _found, answer = get(link, "orders", {"per_page": 1, "_fields": "id"})
+            _, answer = get(link, "orders", {"per_page": 1, "_fields": "id"})
             walk = {"started": _written(clock(answer)), "kind": 0, "offset": 0}
         before: list[Any] = []
         while walk["kind"] < len(KINDS):
