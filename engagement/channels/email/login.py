@@ -92,7 +92,7 @@ def finish(query: Mapping[str, str], remembered: Mapping[str, Any], *, back_to: 
             settings={**settings, "logged_in_as": who},
             scopes=granted,
             expires_at=_expires_at(answer),
-            why_not=_why_not(provider, answer, granted),
+            why_not=_why_not(provider, answer, granted) or _not_theirs(provider, who, address),
         )
     ]
 
@@ -217,3 +217,10 @@ def _why_not(provider: Provider, answer: Mapping[str, Any], granted: tuple[str, 
     if missing:
         return _("Not granted: %s. Log in once more and leave every box ticked.") % ", ".join(missing)
     return ""
+
+
+def _not_theirs(provider: Provider, who: str, address: str) -> str:
+    if who == address or provider.shares:
+        return ""
+    told = _("The login was of %(who)s, and %(name)s opens no other mailbox by it.")
+    return told % {"who": who, "name": provider.label}

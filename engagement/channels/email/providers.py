@@ -27,6 +27,8 @@ class Provider:
     authorize: tuple[str, str]
     token: tuple[str, str]
     scopes: tuple[str, ...]
+    shares: bool = False
+    """Whether a login opens mailboxes that are shared with it, beside its own."""
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -92,6 +94,7 @@ PROVIDERS = {
                 "email",
                 "profile",
             ),
+            shares=True,
             extra={"prompt": "select_account"},
         ),
     )

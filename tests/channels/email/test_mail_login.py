@@ -7,8 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Team
 from engagement import credentials, outbox, pulls, replies
 from engagement.channels.base import (
     AuthFailure,
@@ -100,6 +102,34 @@ def test_a_shared_mailbox_is_opened_by_the_login_of_somebody_else(provider):
     (offer,) = logged_in(provider, "microsoft", address="Support@Example.com")
     assert offer.external_id == offer.settings["imap_user"] == "support@example.com"
     assert offer.settings["logged_in_as"] == "amy@example.com"
+
+
+def test_google_opens_no_mailbox_but_that_of_the_login(provider):
+    provider.address = "amy@example.com"
+    (offer,) = logged_in(provider, "google", address="support@example.com")
+    assert "amy@example.com" in offer.why_not
+
+
+@pytest.mark.django_db
+def test_an_admin_connects_a_mailbox_by_a_login_alone(provider, ada, signed_in):
+    browser = signed_in(ada)
+    team = str(Team.general().pk)
+    begin = reverse("engagement:channel-connect", args=["email"])
+    handling = {"team": team, "goal_minutes": "60"}
+    sent = browser.post(begin, {**handling, "sign_in": "google", "folder": "INBOX", "read_sent": "on"})
+    assert sent.status_code == 302, sent.content
+    query = provider.authorize(sent.headers["Location"])
+    back = browser.get(reverse("engagement:channel-back", args=["email"]), query)
+    done = browser.post(back.headers["Location"], {**handling, "chosen": ["shop@example.com"]})
+    assert done.status_code == 302, done.content
+    account = ChannelAccount.objects.get()
+    assert (account.external_id, account.network) == ("shop@example.com", "email")
+    assert account.settings["imap_host"] == "imap.gmail.com" and account.settings["read_sent"] is True
+    assert account.settings["only_new"] is True
+    assert account.credentials == {"access_token": "access-1", "refresh_token": "refresh-1"}
+    assert account.token_expires_at > timezone.now()
+    page = browser.get(reverse("engagement:channel-edit", args=[account.pk])).content.decode()
+    assert "access-1" not in page and "refresh-1" not in page
 
 
 def test_a_login_that_was_refused_or_belongs_to_another_is_none(provider):
