@@ -1,8 +1,8 @@
 """From Mastodon's notifications and statuses to what `ingest` takes.
 
-A conversation in public is a root status and the first answer to it that is not ours: what somebody says under
-a post of ours is a conversation of its own, and what follows from it belongs to it. The ancestors of a status
-are asked for when it is pulled; where they are unknown, the status it answers stands in their place.
+A conversation in public is a root status and the first answer to it that is not ours: what somebody says
+under a post of ours is a conversation by itself, and what follows from it belongs to it. The ancestors of a
+status are asked for when it is pulled; where they are unknown, the status it answers stands in their place.
 """
 
 from __future__ import annotations

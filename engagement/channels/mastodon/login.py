@@ -170,11 +170,14 @@ def limits_of(server: Json) -> dict[str, Any]:
 
 
 def granted(account: ChannelAccount) -> tuple[str, ...]:
-    """The permissions of a token that somebody pasted; () from a server that does not tell them."""
+    """The permissions of a token that somebody pasted; () from a server that does not tell them.
+
+    Some refuse the question for a token that they take otherwise, so a refusal here means nothing.
+    """
     try:
         with Client(account) as client:
             told = client.one("GET", "api/v1/apps/verify_credentials")
-    except PermanentFailure:
+    except (PermanentFailure, AuthFailure):
         return ()
     found = told.get("scopes")
     return tuple(str(one) for one in found) if isinstance(found, list) else ()

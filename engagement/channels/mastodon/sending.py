@@ -23,7 +23,7 @@ from engagement.channels.base import (
 )
 from engagement.channels.fields import maybe_objects, maybe_text, text
 from engagement.channels.mastodon.client import Client, Json, NotFound, ask, told_by
-from engagement.channels.mastodon.events import OPEN, Us, full_name, words_of
+from engagement.channels.mastodon.events import OPEN, Us, words_of
 from engagement.models import ChannelAccount
 
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -73,15 +73,20 @@ def visibility_of(outgoing: Outgoing, answered: Json | None) -> str:
 
 def addressed(outgoing: Outgoing, answered: Json | None) -> str:
     """The text with the name of whom it is for before it, unless it is named there already."""
-    us = Us.of(outgoing.account)
+    us, said = Us.of(outgoing.account), outgoing.text
     if answered is not None:
-        name = full_name(us, answered.get("account") or {})
+        name = maybe_text(answered, "account.acct")
     else:
         name = outgoing.to[0].handle if outgoing.to else ""
-    said = outgoing.text
-    if not name or f"@{name}".lower() in said.lower() or not _is_somebody_else(us, answered):
+    if not name or not _is_somebody_else(us, answered) or _names(said, name, us.domain):
         return said
     return f"@{name} {said}"
+
+
+def _names(said: str, name: str, domain: str) -> bool:
+    """Whether somebody is named in a text; people of our own server with it or without."""
+    whole = re.escape(name) if "@" in name else rf"{re.escape(name)}(?:@{re.escape(domain)})?"
+    return re.search(rf"(?<![\w/@])@{whole}(?![\w@-]|\.\w)", said, re.IGNORECASE) is not None
 
 
 def _is_somebody_else(us: Us, answered: Json | None) -> bool:
