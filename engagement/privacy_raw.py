@@ -12,12 +12,16 @@ from email import policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.db import connection
+from django.db.models import Q, QuerySet
 
 from core.privacy import Erasing
 from crm.models import Identity
 from crm.privacy.words import ERASED, Words, blot_all
+from engagement.channels import connector
+from engagement.channels.base import Event
 from engagement.models import ChannelAccount, RawEvent, RawState
 
 PAGE = 500
@@ -33,7 +37,7 @@ def erase_raw(erasing: Erasing) -> None:
         for word in row
         if word
     )
-    for raw in RawEvent.objects.filter(account_id__in=_accounts(erasing)).order_by("pk").iterator(PAGE):
+    for raw in _bodies_of(erasing).select_related("account").order_by("pk").iterator(PAGE):
         if _is_theirs(raw, theirs):
             erasing.count(RawEvent, _delete(raw))
         elif _names(raw, erasing.words):
@@ -42,6 +46,13 @@ def erase_raw(erasing: Erasing) -> None:
         for raw in RawEvent.objects.filter(pk__in=_found_elsewhere(erasing.words)):
             if _names(raw, erasing.words):
                 _clean(erasing, raw)
+
+
+def _bodies_of(erasing: Erasing) -> QuerySet[RawEvent]:
+    """Those that came for an account of theirs, or to the one address that serves all such accounts."""
+    accounts = _accounts(erasing)
+    connectors = set(ChannelAccount.objects.filter(pk__in=accounts).values_list("connector", flat=True))
+    return RawEvent.objects.filter(Q(account_id__in=accounts) | Q(account=None, source__in=connectors))
 
 
 def _accounts(erasing: Erasing) -> set[int]:
@@ -62,17 +73,34 @@ def _found_elsewhere(words: Words) -> list[int]:
 
 
 def _is_theirs(raw: RawEvent, handles: frozenset[str]) -> bool:
-    """Whether a body of one message names this person as its author, however short their handle is."""
-    try:
-        found = json.loads(bytes(raw.body))
-    except ValueError:
+    """Whether all who speak in a body are this person, however short their handle is; where others speak in
+    it too, one that was understood is of no more use."""
+    people = set(_people_in(raw))
+    if not people & handles:
         return False
-    return isinstance(found, dict) and _author_in(found) in handles
+    return people <= handles or raw.state == RawState.DONE
 
 
-def _author_in(body: dict[str, Any]) -> str:
-    author = body.get("author", "")
-    return str(author.get("external_id", "") if isinstance(author, dict) else author)
+def _people_in(raw: RawEvent) -> Iterator[str]:
+    """The ids of everybody whom a body names as an author, as its connector reads it."""
+    body = bytes(raw.body)
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and isinstance(found.get("author"), str | dict):
+        author = found["author"]
+        yield str(author.get("external_id", "") if isinstance(author, dict) else author)
+    try:
+        parcels = connector(raw.source.partition(":")[0]).parse(raw)
+    except Exception:  # whatever a connector stumbles over: such a body is searched by words
+        return
+    for parcel in parcels:
+        spoken = (one.author for one in parcel.events if isinstance(one, Event))
+        for author in (*spoken, *parcel.people, *(one for pair in parcel.links for one in pair)):
+            if author is not None:
+                yield author.external_id
+        yield from (order.customer_id for order in parcel.orders)
 
 
 def _names(raw: RawEvent, words: Words) -> bool:
@@ -82,7 +110,7 @@ def _names(raw: RawEvent, words: Words) -> bool:
 
 
 def readable(body: bytes) -> Iterator[str]:
-    """Every way in which a body can be read: as it is, as JSON, as mail with its parts decoded."""
+    """Every way in which a body can be read: as it is, as JSON, as a form, as mail with its parts decoded."""
     text = body.decode("utf-8", "replace")
     yield text
     if text.lstrip()[:1] in ("{", "["):
@@ -91,6 +119,8 @@ def readable(body: bytes) -> Iterator[str]:
         except ValueError:
             return
         return
+    if "=" in text[:200] and "\n" not in text.strip():
+        yield unquote_plus(text)
     if ":" in text[:200]:
         yield from _mail_texts(body)
 

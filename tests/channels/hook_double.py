@@ -1,11 +1,11 @@
-"""A connector with webhooks, whose bodies are `[{"account": …, "says": [[id, who, text], …]}, …]`."""
+"""A connector with webhooks, whose bodies are `[{"account": …, "says": [[id, who, text, when], …]}, …]`."""
 
 from __future__ import annotations
 
 import hmac
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from engagement.channels.base import Author, Connector, Event, Forged, Hook, HookAnswer, Parcel
@@ -54,12 +54,12 @@ class OwnHookDouble(HookDouble):
     hook_scope = "account"
 
 
-def event(name: str, who: str, text: str) -> Event:
+def event(name: str, who: str, text: str, when: str = "2026-03-02T12:00:00+00:00") -> Event:
     return Event(
         external_id=name,
         kind="message",
         direction="inbound",
-        occurred_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
+        occurred_at=datetime.fromisoformat(when),
         text=text,
         thread_keys=(f"dm:{who}",),
         author=Author(who),

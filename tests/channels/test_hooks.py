@@ -18,6 +18,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry, Team
 from core.jobs import run_job
+from crm.models import Customer
+from crm.privacy.erasing import erase_customer
 from engagement import channels, hooks, raw_events, tasks
 from engagement.models import ChannelAccount, Interaction, RawEvent, RefusedHook
 from tests.channels.hook_double import HookDouble, body_of, signed
@@ -210,6 +212,23 @@ def test_a_header_that_is_kept_is_kept_clean(client: Client) -> None:
     post(client, b"[]", **{"X-Topic": "orders/paid" + "x" * 5000, "X-Other": "no"})
     assert list(RawEvent.objects.get().headers) == ["x-topic"]
     assert len(RawEvent.objects.get().headers["x-topic"]) == 2000
+
+
+def test_an_erased_person_is_gone_from_bodies_that_came_to_the_address_of_an_app(
+    client: Client, ada: Any
+) -> None:
+    """However short the handle is, and whether others speak in the same body."""
+    new_account("one")
+    post(client, body_of(("one", [("m1", "e1", "Only me")])))
+    post(client, body_of(("one", [("m2", "e1", "Me"), ("m3", "ben", "and Ben")])))
+    post(client, body_of(("one", [("m4", "ben", "Only Ben")])))
+    post(client, body_of(("one", [("m5", "e1", "Me again")]), ("nobody", [])))
+    raw_events.sweep()
+    assert set(RawEvent.objects.values_list("state", flat=True)) == {"done", "parked"}
+    erase_customer(customer=Customer.objects.get(identities__external_id="e1"), by=ada)
+    (left,) = RawEvent.objects.all()
+    assert b"Only Ben" in bytes(left.body)
+    assert said() == {"m3", "m4"}
 
 
 # When the database is in trouble
