@@ -138,7 +138,13 @@ def do(client: http.Client, method: str, body: Json | None, *, headers: Mapping[
     """One procedure; None sends no body. Raises SendFailed."""
     try:
         given = {} if body is None else {"json": body}
-        return _object(client.post(f"xrpc/{method}", headers=headers, **given))
+        answer = client.post(f"xrpc/{method}", headers=headers, **given)
+    except http.HttpFailure as failure:
+        raise failure_of(failure) from None
+    if answer.body and not answer.body.lstrip().startswith(b"{"):
+        raise Uncertain(_("Bluesky's answer cannot be read: it may have been done."))
+    try:
+        return _object(answer)
     except http.HttpFailure as failure:
         raise failure_of(failure) from None
 

@@ -21,6 +21,7 @@ from engagement.channels.failures import (
     RateReached,
     SendFailed,
     TransientFailure,
+    Uncertain,
     from_http,
 )
 from engagement.channels.fields import Json, maybe_mapping, maybe_text, maybe_whole
@@ -80,7 +81,10 @@ class Bot:
             {"data": _written(parameters), "files": files} if files else {"json": parameters}
         )
         try:
-            return _result(self._http.post(method, **given))
+            answer = self._http.post(method, **given)
+            if not isinstance(_json(answer), dict):
+                raise Uncertain(_("Telegram's answer cannot be read: it may have been done."))
+            return _result(answer)
         except http.HttpFailure as failure:
             raise failure_of(failure) from None
 
@@ -99,6 +103,14 @@ def _written(parameters: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()
     }
+
+
+def _json(answer: http.Answer) -> Any:
+    """The body of a good answer; None where it is no JSON."""
+    try:
+        return answer.json()
+    except http.Permanent:
+        return None
 
 
 def _result(answer: http.Answer) -> Any:

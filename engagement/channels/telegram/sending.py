@@ -9,8 +9,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engagement.channels.base import File, Limits, Outgoing, PermanentFailure, Sent
-from engagement.channels.telegram.client import Bot, Moved, result
+from engagement.channels.base import File, Limits, Outgoing, PermanentFailure, Sent, Uncertain
+from engagement.channels.fields import maybe_whole, whole
+from engagement.channels.telegram.client import Bot, Moved
 
 LENGTH, CAPTION = 4096, 1024
 FILES, FILE_BYTES, PHOTO_BYTES = 10, 50 * 1024 * 1024, 10 * 1024 * 1024
@@ -68,9 +69,10 @@ def send(outgoing: Outgoing) -> Sent:
             place = Place(moved.chat_id)
             found = _send(bot, outgoing, place)
     first = found[0] if isinstance(found, list) and found else found
-    number = result(first).get("message_id")
-    chat = result(first).get("chat", {}).get("id", place.chat)
-    base = f"{chat}:{number}"
+    if not isinstance(first, dict) or "message_id" not in first:
+        raise Uncertain(_("Telegram's answer does not name the message: it may have been sent."))
+    chat = maybe_whole(first, "chat.id") or place.chat
+    base = f"{chat}:{whole(first, 'message_id')}"
     return Sent(f"b:{place.connection}:{base}" if place.connection else base)
 
 

@@ -200,6 +200,16 @@ def test_the_same_words_said_before_are_not_taken_for_the_message_that_was_cut_o
     assert link.find_sent(outgoing("Other words", in_reply_to=f"c1/{key}")) is None
 
 
+def test_an_answer_that_cannot_be_read_may_have_been_sent(far, link, outgoing, question):
+    far.write("c1", MARA, "Is it in stock?", 1)
+    far.fail(200, "<html>", path="sendMessage")
+    with pytest.raises(Uncertain):
+        link.send(outgoing())
+    far.fail(200, "<html>", path=PUT)
+    with pytest.raises(TransientFailure):
+        link.send(outgoing(public=True, in_reply_to=question))
+
+
 def test_somebody_who_takes_no_messages_is_said_in_plain_words(far, link, outgoing):
     refusal = {"error": "MessagesDisabled", "message": "recipient has disabled incoming messages"}
     far.fail(400, refusal, path="getConvoForMembers")
