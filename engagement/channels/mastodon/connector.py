@@ -67,6 +67,7 @@ class MastodonConnector(Connector):
     rates = (
         Rate("pull", 300, FIVE_MINUTES),
         Rate("send", 300, FIVE_MINUTES),
+        Rate("act", 300, FIVE_MINUTES),
         Rate("media", 30, HALF_AN_HOUR),
     )
 

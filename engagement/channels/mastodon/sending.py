@@ -163,7 +163,7 @@ def _plain(said: str) -> str:
 
 def act(account: ChannelAccount, what: Act, target: Target) -> None:
     """Favourite, delete what is ours, block; done twice it is as done once."""
-    with Client(account, bucket="pull") as client:
+    with Client(account, bucket="act") as client:
         if what == Act.DELETE:
             return _delete(client, target)
         if what in (Act.BLOCK, Act.UNBLOCK):

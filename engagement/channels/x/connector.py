@@ -89,7 +89,7 @@ class XConnector(Connector):
         Rate("send", 100, QUARTER),
         Rate("send", 10_000, DAY, per="app"),
         Rate("dm-send", 15, QUARTER),
-        Rate("acts", 50, QUARTER),
+        Rate("act", 50, QUARTER),
     )
 
     def count_length(self, text: str) -> int:

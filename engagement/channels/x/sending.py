@@ -148,7 +148,7 @@ def act(account: ChannelAccount, what: Act, target: Target) -> None:
         raise PermanentFailure(_("X knows this for posts only, not for direct messages."))
     if what == Act.DELETE:
         return _delete(account, target)
-    with Client(account, bucket="acts") as client:
+    with Client(account, bucket="act") as client:
         if what in (Act.BLOCK, Act.UNBLOCK):
             client.call("POST", f"users/{_person(target)}/dm/{what.value}")
         elif what in (Act.HIDE, Act.UNHIDE):
@@ -167,7 +167,7 @@ def _delete(account: ChannelAccount, target: Target) -> None:
     path = (
         f"dm_events/{target.external_id.removeprefix(DM)}" if is_message else f"tweets/{target.external_id}"
     )
-    with Client(account, bucket="acts") as client:
+    with Client(account, bucket="act") as client:
         try:
             client.call("DELETE", path)
         except PermanentFailure as failure:
