@@ -29,6 +29,7 @@ from engagement.channels.base import (
     Sent,
     Subscription,
 )
+from engagement.channels.shops import source_of
 from engagement.channels.woocommerce import events, pulling
 from engagement.channels.woocommerce.client import client, get, items, write
 from engagement.channels.woocommerce.forms import ShopForm
@@ -39,7 +40,6 @@ TOPIC = "x-wc-webhook-topic"
 DELIVERY = ("x-wc-webhook-delivery-id", "x-wc-delivery-id")
 """Two names: what WooCommerce sends, and what its documentation says."""
 TOPICS = ("order.created", "order.updated", "customer.created", "customer.updated")
-LONGEST_SOURCE = 60
 CLOCKS = timedelta(minutes=1)
 _PING = re.compile(rb"webhook_id=[0-9]{1,12}")
 _ORDER = re.compile(r"order:([0-9]{1,18})")
@@ -88,11 +88,7 @@ class WooCommerceConnector(Connector):
         account.name = account.name or account.external_id
 
     def order_source(self, account: ChannelAccount) -> str:
-        """The shop's address, or its beginning with a hash of all of it where it is long."""
-        whole = account.external_id
-        if len(whole) <= LONGEST_SOURCE:
-            return whole
-        return f"{whole[:43]}-{sha256(whole.encode()).hexdigest()[:16]}"
+        return source_of(account.external_id)
 
     # In
 

@@ -1,0 +1,1 @@
+"""A Shopify shop: its orders and its customers."""
