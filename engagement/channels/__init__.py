@@ -25,6 +25,7 @@ BUILT_IN = {
     "mastodon": "engagement.channels.mastodon.connector:MastodonConnector",
     "twilio": "engagement.channels.twilio.connector:TwilioConnector",
     "woocommerce": "engagement.channels.woocommerce.connector:WooCommerceConnector",
+    "shopify": "engagement.channels.shopify.connector:ShopifyConnector",
     "demo": "engagement.channels.demo.connector:DemoConnector",
 }
 
