@@ -71,7 +71,7 @@ class FacebookConnector(Connector):
     keys_of = app.NAME
     app_parts = ("id", "secret", "verify_token")
     acts = frozenset({Act.HIDE, Act.UNHIDE, Act.LIKE, Act.UNLIKE, Act.DELETE, Act.BLOCK, Act.UNBLOCK})
-    rates = (Rate("send", 300, 1), Rate("pull", 2, 1))
+    rates = (Rate("send", 300, 1), Rate("pull", 100, 60))
     scopes: ClassVar[Mapping[str, str]] = {
         "pages_show_list": "list your Pages",
         "pages_read_engagement": "read posts and comments",

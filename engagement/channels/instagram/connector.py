@@ -74,7 +74,7 @@ class InstagramConnector(Connector):
     keys_of = app.NAME
     app_parts = ("id", "secret", "verify_token", "instagram_id", "instagram_secret")
     acts = frozenset({Act.HIDE, Act.UNHIDE, Act.DELETE})
-    rates = (Rate("send", 300, 1), Rate("pull", 2, 1))
+    rates = (Rate("send", 300, 1), Rate("pull", 100, 60))
     scopes: ClassVar[Mapping[str, str]] = {
         "instagram_business_basic": "read posts",
         "instagram_business_manage_comments": "read, answer, hide and delete comments",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
@@ -45,8 +46,8 @@ class Graph:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         watch = calling.observer(account, bucket, limit_of=allowance) if account is not None else None
         root = f"{base}/{VERSION}/" if versioned else f"{base}/"
-        hidden = tuple(one for one in (token, app_secret, *secrets) if one)
-        self._http = http.Client(root, headers=headers, secrets=hidden, retries=0, on_answer=watch)
+        self._secrets = tuple(one for one in (token, app_secret, *secrets) if len(one) > 5)
+        self._http = http.Client(root, headers=headers, secrets=self._secrets, retries=0, on_answer=watch)
         self._proof = {"appsecret_proof": proof_of(token, app_secret)} if token and app_secret else {}
 
     def __enter__(self) -> Self:
@@ -77,7 +78,7 @@ class Graph:
             )
         except http.HttpFailure as failure:
             raise from_http(failure) from None
-        return understood(answer, writes=method != "GET")
+        return understood(answer, writes=method != "GET", secrets=self._secrets)
 
 
 def proof_of(token: str, app_secret: str) -> str:
@@ -88,13 +89,15 @@ def proof_of(token: str, app_secret: str) -> str:
     return hmac.new(app_secret.encode(), token.encode(), sha256).hexdigest()
 
 
-def understood(answer: http.Answer, *, writes: bool) -> Json:
-    """The JSON of an answer that is none of a failure. Raises SendFailed."""
+def understood(answer: http.Answer, *, writes: bool, secrets: Sequence[str] = ()) -> Json:
+    """The JSON of an answer that is none of a failure. Raises SendFailed; its words hold no secret."""
     try:
         body = answer.json()
     except http.Permanent:
         body = None
     error = error_in(body)
+    if error is not None:
+        error = replace(error, text=_hidden(error.text, secrets))
     if error is not None and (error.code or error.subcode):
         raise failure_of(error, wait=seconds_to_wait(answer))
     if answer.status >= 400:
@@ -104,6 +107,12 @@ def understood(answer: http.Answer, *, writes: bool) -> Json:
         told = "Meta gave an answer that cannot be read."
         raise Uncertain(told) if writes else TransientFailure(told)
     return body
+
+
+def _hidden(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def _by_status(answer: http.Answer, text: str, *, writes: bool) -> SendFailed:
