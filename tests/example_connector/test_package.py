@@ -32,7 +32,9 @@ def files_in(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): path.read_text()
         for path in folder.rglob("*")
-        if path.is_file() and not SKIPPED & set(path.parts) and path.name not in NOT_WRITTEN
+        if path.is_file()
+        and not SKIPPED & set(path.parts)
+        and str(path.relative_to(folder)) not in NOT_WRITTEN
     }
 
 

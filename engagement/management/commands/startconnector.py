@@ -74,6 +74,7 @@ def package(name: str, label: str, folder: Path) -> dict[Path, str]:
     return {
         **dict(_filled(TEMPLATE / "connector", folder / module, words)),
         **dict(_filled(TEMPLATE / "tests", folder / f"{module}_tests", words)),
+        **dict(_filled(TEMPLATE / "package-tests", folder / f"{module}_tests", words)),
         **dict(_filled(TEMPLATE / "package", folder, words)),
         folder / "README.md": _fill(TEMPLATE / f"docs.md{SUFFIX}", words),
     }
