@@ -1,8 +1,8 @@
 """Reads mentions by `min_id`, which walks forward without gaps, and looks again at what was said of late.
 
-The cursor is {min_id; newest, back, backs; watch, watch_after; own, posts_after}. `min_id` stays two minutes
-behind, because a server numbers notifications before it stores them. A first pull walks backwards (`back` is
-where it is) and then goes forward from what was newest when it began.
+The cursor is {min_id; newest, back, backs; watch, watch_turn, watch_after; own, posts_after}. `min_id` stays two
+minutes behind, because a server numbers notifications before it stores them. A first pull walks backwards
+(`back` is where it is) and then goes forward from what was newest when it began.
 """
 
 from __future__ import annotations
@@ -204,37 +204,41 @@ def _our_own(account: ChannelAccount, client: Client, cursor: Cursor) -> Iterato
 
 
 def _watch(cursor: Cursor, status_id: str, edited_at: str) -> None:
-    """Remember it with the edit we know; the eldest gives way."""
-    watch = {one: at for one, at in dict(cursor.get("watch") or {}).items() if one != status_id}
-    watch[status_id] = edited_at
-    cursor["watch"] = dict(list(watch.items())[-WATCHED:])
+    """Remember it with the edit we know, the newest last; the eldest gives way."""
+    others = [one for one in cursor.get("watch") or () if one[0] != status_id]
+    cursor["watch"] = [*others, [status_id, edited_at]][-WATCHED:]
 
 
 def _look_again(client: Client, cursor: Cursor) -> Page:
     """Read the newest statuses again: what was edited changes, what is gone is deleted."""
-    watch: dict[str, str] = dict(cursor["watch"])
+    known: dict[str, str] = dict(cursor["watch"])
     changes: list[Event | Change] = []
-    for status_id, status in read_again(client, list(watch)):
+    turn = int(cursor.get("watch_turn", 0))
+    for status_id, status in read_again(client, list(known), turn=turn):
         if status is None:
             changes.append(Change(status_id, "delete", timezone.now()))
-            del watch[status_id]
+            del known[status_id]
             continue
         edited = maybe_text(status, "edited_at")
-        if edited and edited != watch[status_id]:
+        if edited and edited != known[status_id]:
             changes.append(Change(status_id, "edit", parse_when(edited), text=words_of(status)))
-            watch[status_id] = edited
-    # those that were read one by one take turns
-    cursor["watch"] = watch
+            known[status_id] = edited
+    cursor["watch"] = [[one, known[one]] for one, _edited in cursor["watch"] if one in known]
+    cursor["watch_turn"] = turn + 1
     cursor["watch_after"] = int(time.time()) + WATCH_SECONDS
     return Page(changes, dict(cursor))
 
 
-def read_again(client: Client, ids: Sequence[str]) -> Iterator[tuple[str, Json | None]]:
-    """These statuses as they are; None for one that is gone. Elder servers give only one at a time."""
+def read_again(client: Client, ids: Sequence[str], *, turn: int = 0) -> Iterator[tuple[str, Json | None]]:
+    """These statuses as they are; None for one that is gone.
+
+    Elder servers give only one at a time, so there a few are asked for at each turn.
+    """
     together = _together(client, ids)
-    alone = [one for one in ids if one not in together]
     yield from together.items()
-    for status_id in alone[-ALONE:]:
+    alone = [one for one in ids if one not in together]
+    start = turn * ALONE % max(len(alone), 1)
+    for status_id in [*alone[start:], *alone[:start]][:ALONE]:
         try:
             yield status_id, client.status(status_id)
         except NotFound:

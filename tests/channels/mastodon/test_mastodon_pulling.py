@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from engagement import pulls
+from engagement import outbox, pulls
 from engagement.channels.base import AuthFailure, Change, Event, RateReached, TransientFailure
-from engagement.models import Conversation, Interaction, Post, RawEvent
+from engagement.models import Conversation, Delivery, Interaction, Post, RawEvent
+from engagement.replies import reply
 from tests.channels.mastodon.mammoth import BOB, EVE, ME
 
 
@@ -166,7 +168,7 @@ def test_a_deletion_is_followed(account, there, together):
     gone = {one.external_id: bool(one.deleted_at) for one in Interaction.objects.filter(account=account)}
     assert gone == {own: True, kept: False}
     account.refresh_from_db()
-    assert set(account.cursor["watch"]) == {kept}
+    assert account.cursor["watch"] == [[kept, ""]]
 
 
 def test_only_the_newest_are_watched(link, account, there):
@@ -174,7 +176,32 @@ def test_only_the_newest_are_watched(link, account, there):
         there.write(BOB, f"@shop {number}")
     cursor = pulled(link, account)[-1].cursor
     assert len(cursor["watch"]) == 60
-    assert list(cursor["watch"])[-1] == max(there.statuses, key=int)
+    assert cursor["watch"][-1][0] == max(there.statuses, key=int)
+
+
+def test_where_a_server_gives_them_one_by_one_all_take_turns(account, there):
+    there.gives_together = False
+    ids = [there.write(BOB, f"@shop {number}") for number in range(50)]
+    pulls.pull_account(account.pk)
+    for gone in (ids[0], ids[-1]):
+        del there.statuses[gone]
+    for turn in range(1, 4):
+        with later(400 * turn):
+            pulls.pull_account(account.pk)
+    found = Interaction.objects.filter(account=account, deleted_at__isnull=False)
+    assert set(found.values_list("external_id", flat=True)) == {ids[0], ids[-1]}
+
+
+def test_our_own_answer_comes_back_as_the_same_line(account, there, amy):
+    there.write(BOB, "@shop hello")
+    pulls.pull_account(account.pk)
+    reply(conversation=Conversation.objects.get(), by=amy, text="Hi Bob", client_key=uuid4())
+    delivery = Delivery.objects.get()
+    outbox.send_delivery(delivery.pk)
+    pulls.pull_account(account.pk)
+    ours = Interaction.objects.get(direction="outbound")
+    assert (ours.text, ours.external_id) == ("Hi Bob", max(there.statuses, key=int))
+    assert Conversation.objects.get().count == 2
 
 
 def test_an_edit_that_came_before_we_read_it_is_marked(link, account, there):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import time_machine
 
-from engagement import pulls
+from engagement import outbox, pulls
 from engagement.channels.base import AuthFailure, Change, Event, RateReached, TransientFailure
 from engagement.channels.x.ids import id_at, moment_of, with_overlap
-from engagement.models import Conversation, Interaction, Post, RawEvent
+from engagement.models import Conversation, Delivery, Interaction, Post, RawEvent
+from engagement.replies import reply
 from tests.channels.x.chirper import BOB, EVE, ME
 
 
@@ -122,6 +124,19 @@ def test_direct_messages_come_with_our_own(link, account, there):
     assert (theirs.text, theirs.direction, theirs.thread_keys) == ("Hello <there>", "inbound", (f"dm:{BOB}",))
     assert (ours.direction, ours.author, ours.thread_keys) == ("outbound", None, (f"dm:{BOB}",))
     assert theirs.external_id.startswith("dm:") and not theirs.public
+
+
+def test_our_own_message_comes_back_as_the_same_line(account, there, amy):
+    there.message(BOB, "Hello")
+    pulls.pull_account(account.pk)
+    reply(conversation=Conversation.objects.get(), by=amy, text="Hi Bob", client_key=uuid4())
+    outbox.send_delivery(Delivery.objects.get().pk)
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=70), tick=True):
+        pulls.pull_account(account.pk)
+    assert there.count("/2/dm_events") == 2
+    ours = Interaction.objects.get(direction="outbound")
+    assert (ours.text, ours.external_id) == ("Hi Bob", f"dm:{there.messages[-1]['id']}")
+    assert Conversation.objects.get().count == 2
 
 
 def test_a_group_is_a_thread_of_its_own(link, account, there):
