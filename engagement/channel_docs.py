@@ -22,7 +22,7 @@ TAGS = {
 def text_of(link: Connector) -> str:
     """The Markdown of its page: the operator's document, else the one beside its code; '' for none."""
     path = Path(settings.BASE_DIR) / "docs" / "channels" / f"{link.name}.md"
-    if path.is_file():
+    if path.is_file() and not link.guide_beside_code:
         return path.read_text(encoding="utf-8")
     package = type(link).__module__.rpartition(".")[0]
     try:
@@ -39,7 +39,7 @@ def page_of(link: Connector) -> SafeString:
     if not text:
         return SafeString("")
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(_without_title(text))
-    html = html.replace("<pre>", '<pre tabindex="0">')
+    html = html.replace("<pre>", '<pre tabindex="0">').replace("<th></th>", "<td></td>")
     clean = nh3.clean(
         html,
         tags=TAGS,

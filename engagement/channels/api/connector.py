@@ -15,6 +15,10 @@ class ApiConnector(Connector):
     name = "api"
     label = "API and files"
     icon = "ti-api"
+    about = "Carries what another program of yours sends over the API, or what stands in your files."
+    why_not_compared = (
+        "There is no platform behind it that could be asked; whoever pushes knows what was sent."
+    )
     takes_pushes = True
 
     def fill_account(self, account: ChannelAccount, cleaned: Mapping[str, Any]) -> None:
