@@ -1,7 +1,8 @@
-"""The page about a network for whoever connects it: docs/channels/<name>.md, shown inside Rapport."""
+"""What is written about a channel in the documentation, shown inside Rapport where it is connected."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -19,23 +20,36 @@ TAGS = {
 }  # fmt: skip
 
 
-def text_of(link: Connector) -> str:
-    """The Markdown of its page: the operator's document, else the one beside its code; '' for none."""
-    path = Path(settings.BASE_DIR) / "docs" / "channels" / f"{link.name}.md"
-    if path.is_file() and not link.guide_beside_code:
-        return path.read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class Documents:
+    """What is written about a channel, as HTML: how it is connected, and what the operator should know."""
+
+    guide: SafeString
+    more: SafeString
+
+
+@cache
+def documents_of(link: Connector) -> Documents:
+    """The `doc.md` beside its code, and docs/channels/<name>.md; '' for what is not there."""
+    return Documents(guide=_page(_beside_code(link)), more=_page(_of_operators(link)))
+
+
+def _beside_code(link: Connector) -> str:
     package = type(link).__module__.rpartition(".")[0]
     try:
-        beside = resources.files(package) / "doc.md"
-        return beside.read_text(encoding="utf-8") if beside.is_file() else ""
+        found = resources.files(package) / "doc.md"
+        return found.read_text(encoding="utf-8") if found.is_file() else ""
     except (ModuleNotFoundError, TypeError, ValueError, OSError):
         return ""
 
 
-@cache
-def page_of(link: Connector) -> SafeString:
-    """The same as HTML without its title; links inside the documentation lose their address."""
-    text = text_of(link)
+def _of_operators(link: Connector) -> str:
+    path = Path(settings.BASE_DIR) / "docs" / "channels" / f"{link.name}.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _page(text: str) -> SafeString:
+    """Markdown as HTML without its title; links inside the documentation lose their address."""
     if not text:
         return SafeString("")
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(_without_title(text))

@@ -143,8 +143,6 @@ class Connector:
     """Permissions that it needs, in the platform's word, each with what it is for."""
     about: ClassVar[str] = ""
     """One sentence for the card in Settings: what comes in and what goes out."""
-    guide_beside_code: ClassVar[bool] = False
-    """Its doc.md, and not docs/channels/<name>.md, tells how to connect it."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What somebody needs before connecting, one sentence each."""
     keys_of: ClassVar[str] = ""

@@ -91,7 +91,7 @@ def channel_needs(request: HttpRequest, name: str) -> HttpResponse:
         "missing": logins.missing_variables(link),
         "back_to": logins.back_address(link.name) if link.logs_in else "",
         "unreachable": "" if hooks.is_reachable() or not link.takes_hooks else examining.unreachable_text(),
-        "document": channel_docs.page_of(link),
+        "documents": channel_docs.documents_of(link),
         "is_demo": is_demo(),
         "step": 1,
     }

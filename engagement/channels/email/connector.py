@@ -58,7 +58,6 @@ class EmailConnector(Connector):
     label = "Email"
     icon = "ti-mail"
     hue = "email"
-    guide_beside_code = True
     about = "Mail comes in from the folders you choose, and answers leave from the mailbox's own address."
     needs: ClassVar[tuple[str, ...]] = (
         "The mailbox's address, with IMAP and SMTP allowed by its provider.",

@@ -21,7 +21,6 @@ class WebchatConnector(Connector):
     label = "Website chat"
     icon = "ti-message-circle"
     hue = "chat"
-    guide_beside_code = True
     about = "A chat window on your own pages: visitors write, and answers appear where they read."
     networks = ("chat",)
     can_reply = True
