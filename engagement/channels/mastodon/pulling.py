@@ -1,8 +1,8 @@
 """Reads mentions by `min_id`, which walks forward without gaps, and looks again at what was said of late.
 
-The cursor is {min_id; newest, back, backs; watch, watch_turn, watch_after; own, posts_after}. `min_id` stays two
-minutes behind, because a server numbers notifications before it stores them. A first pull walks backwards
-(`back` is where it is) and then goes forward from what was newest when it began.
+The cursor is {min_id; newest, back, backs; watch, watch_turn, watch_after; own, posts_after}. `min_id`
+stays two minutes behind, because a server numbers notifications before it stores them. A first pull walks
+backwards (`back` is where it is) and then goes forward from what was newest when it began.
 """
 
 from __future__ import annotations
