@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
@@ -11,6 +12,8 @@ from django.utils import timezone
 
 from accounts.models import Team
 from core.models import Event as Happened
+from crm.models import Order
+from crm.orders import OrderIn
 from engagement import channels, pulls, rates, raw_events, tasks
 from engagement.channels.base import (
     AuthFailure,
@@ -18,13 +21,14 @@ from engagement.channels.base import (
     Fresh,
     Page,
     Parcel,
+    PostRef,
     Rate,
     RateReached,
     TokenExpired,
     TransientFailure,
 )
 from engagement.intake import known_conversations, take_in
-from engagement.models import ChannelAccount, Health, Interaction, RawEvent
+from engagement.models import ChannelAccount, Health, Interaction, Post, RawEvent
 from tests.engagement.double import Double, event
 
 
@@ -247,6 +251,29 @@ def test_a_page_after_the_last_one_of_a_stream_is_taken_in_too(account, monkeypa
     monkeypatch.setattr(Double, "pull", two_streams)
     pulls.pull_account(account.pk)
     assert stored() == {"comment", "message"}
+
+
+def test_posts_and_orders_of_a_page_come_in_with_its_cursor(account, monkeypatch):
+    def page_of_all(self, account):
+        post = PostRef("p1", text="New in", media="album", metrics={"likes": 4})
+        when = datetime(2026, 3, 2, tzinfo=UTC)
+        order = OrderIn("o1", "bob@example.org", when, Decimal("19.90"), "EUR", network="email")
+        yield Page([event("a")], {"at": 1}, posts=[post], orders=[order])
+
+    monkeypatch.setattr(Double, "pull", page_of_all)
+    pulled = pulls.pull_account(account.pk)
+    assert (pulled.failure, pulled.received, again(account).cursor) == ("", 2, {"at": 1})
+    assert Post.objects.get().media == "album"
+    assert Order.objects.get().external_id == "o1"
+
+
+def test_what_is_left_after_a_turn_is_queued_behind_the_others(double, account, monkeypatch):
+    queued = []
+    monkeypatch.setattr("engagement.tasks.pull_account.delay", queued.append)
+    monkeypatch.setattr(pulls.pull_account, "__kwdefaults__", {"seconds": 0.0})
+    double.items = [event(name) for name in "abcde"]
+    tasks.pull_account(account.pk)
+    assert (queued, stored()) == ([account.pk], {"a", "b"})
 
 
 def test_a_used_up_allowance_makes_the_account_wait_and_is_no_failure(double, account, monkeypatch):
