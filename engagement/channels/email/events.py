@@ -27,8 +27,10 @@ def events_of(
     Nothing are our own mails coming back (they are stored since we sent them) and reports of a mere delay.
     `from_us` is a mail of the Sent folder: one that staff wrote in their mail program is an answer like ours.
     """
+    if from_us and is_our_copy(account, mail):
+        return _copy_of_ours(account, mail, at=occurred_at(mail, arrived_at))
     if from_us:
-        return [] if is_our_copy(account, mail) else [sent_event_of(account, mail, arrived_at=arrived_at)]
+        return [sent_event_of(account, mail, arrived_at=arrived_at)]
     if is_from_us(account, mail):
         return []
     report = report_of(account, mail)
@@ -37,10 +39,22 @@ def events_of(
     return [event_of(account, mail, arrived_at=arrived_at)]
 
 
+def _copy_of_ours(account: ChannelAccount, mail: Mail, *, at: datetime) -> list[Event | Change]:
+    """Nothing, but where Outlook gave it another id: our message goes by that one then, as its answers do."""
+    key = tokens.key_in(account, _original_id(mail))
+    if tokens.is_own(account, mail.message_id) or not key:
+        return []
+    return [Change(mail.external_id, "status", at, status="sent", our_key=key)]
+
+
 def is_our_copy(account: ChannelAccount, mail: Mail) -> bool:
-    """Whether Rapport sent it. Outlook gives mails an id of its own and keeps ours in another header."""
-    original = first_id(mail.header("X-Microsoft-Original-Message-ID"))
-    return any(tokens.is_own(account, one) for one in (mail.message_id, original) if one)
+    """Whether Rapport sent it."""
+    return any(tokens.is_own(account, one) for one in (mail.message_id, _original_id(mail)) if one)
+
+
+def _original_id(mail: Mail) -> str:
+    """Outlook gives mails an id of its own and keeps theirs here."""
+    return first_id(mail.header("X-Microsoft-Original-Message-ID"))
 
 
 def is_from_us(account: ChannelAccount, mail: Mail) -> bool:

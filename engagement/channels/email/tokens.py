@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from hmac import compare_digest
+from uuid import UUID
 
 from django.utils.crypto import salted_hmac
 
@@ -28,6 +29,17 @@ def is_own(account: ChannelAccount, message_id: str) -> bool:
     if found is None or found[3].lower() != domain_of(account.external_id):
         return False
     return compare_digest(found[2], _signature(account, found[1]))
+
+
+def key_in(account: ChannelAccount, message_id: str) -> str:
+    """The delivery's key in a Message-ID that this account made; '' for others."""
+    found = OURS.fullmatch(message_id)
+    if not found or not is_own(account, message_id):
+        return ""
+    try:
+        return str(UUID(found[1]))
+    except ValueError:
+        return found[1]
 
 
 def own_ids_in(account: ChannelAccount, text: str) -> list[str]:

@@ -198,10 +198,27 @@ def test_our_own_copy_in_the_sent_folder_is_no_second_message(both, agent, imap_
         assert client.select_folder(more.name)[b"EXISTS"] == 1
     pulled = pull(both)
     assert (pulled.received, ids()) == (0, {"q@x", said.external_id})
-    renamed = sent_copy(imap_server, more).replace(b"Message-ID:", b"X-Microsoft-Original-Message-ID:")
-    more.deliver(b"Message-ID: <AM0PR@eurprd.prod.outlook.com>\r\n" + renamed)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_our_mail_under_an_id_of_outlooks_is_ours_and_answers_to_it_find_it(
+    both, agent, imap_server, more, times
+):
+    replies.start_conversation(account=both, to="bob@example.org", text="Hi", by=agent, client_key=uuid4())
+    outbox.send_delivery(Delivery.objects.get().pk)
+    ours = Interaction.objects.get().external_id
+    head = "From: shop@example.com\r\nTo: bob@example.org\r\nMessage-ID: <AM0PR@prod.outlook.com>\r\n"
+    copy = f"{head}X-Microsoft-Original-Message-ID: <{ours}>\r\n\r\nHi"
+    answer = "From: bob@example.org\r\nMessage-ID: <a@x>\r\nIn-Reply-To: <AM0PR@prod.outlook.com>\r\n\r\nYes"
+    for _ in range(times):
+        more.deliver(copy.encode())
+        pull(both)
+        assert ids() == {"AM0PR@prod.outlook.com"}
+    imap_server.deliver(answer.encode())
     pull(both)
-    assert ids() == {"q@x", said.external_id}
+    assert sorted(one.external_id for one in window(both)) == ["a@x"]
+    assert Conversation.objects.count() == 1 and Interaction.objects.count() == 2
+    assert Delivery.objects.get().state == "sent"
 
 
 def test_a_copy_that_lies_there_already_is_not_put_there_again(both, agent, imap_server, more):
