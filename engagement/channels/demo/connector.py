@@ -10,6 +10,7 @@ class DemoConnector(Connector):
 
     name = "demo"
     label = "Demo"
+    why_not_compared = "There is no platform behind the demo."
     icon = "ti-flask"
     can_reply = True
     takes_our_id = True

@@ -22,6 +22,7 @@ class WebchatConnector(Connector):
     icon = "ti-message-circle"
     hue = "chat"
     about = "A chat window on your own pages: visitors write, and answers appear where they read."
+    why_not_compared = "It is our own: what visitors write is nowhere but here."
     networks = ("chat",)
     can_reply = True
     takes_our_id = True
