@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -73,7 +73,7 @@ def _renewed(lease: Lease) -> bool:
     """A database that is away for a moment ends no lease: the next turn asks again."""
     try:
         return lease.renew()
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.warning("lease not renewed", field=lease.field, error=type(error).__name__)
         connection.close()
         return True

@@ -45,7 +45,8 @@ BACK_OFF = (10, 20, 40, 80, 160, 300)
 PATIENCE = timedelta(minutes=15)
 """So long the messages behind one that does not get through wait before staff are asked."""
 GIVE_UP = timedelta(hours=24)
-MAX_DEATHS = 3
+MAX_DEATHS = 5
+"""So many workers may die over one message; what kills each of them is not given to the next for ever."""
 ON_ITS_WAY = (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ)
 
 
