@@ -38,9 +38,8 @@ def send(outgoing: Outgoing) -> Sent:
 
 
 def _post(outgoing: Outgoing) -> Sent:
-    body: dict[str, Any] = {"text": outgoing.text}
-    if outgoing.in_reply_to:
-        body["reply"] = {"in_reply_to_tweet_id": outgoing.in_reply_to}
+    answered = _answered(outgoing)
+    body: dict[str, Any] = {"text": outgoing.text, "reply": {"in_reply_to_tweet_id": answered}}
     with Client(outgoing.account, bucket="send") as client:
         if outgoing.files:
             body["media"] = {"media_ids": _uploaded(client, outgoing.files, "tweet")}
@@ -49,10 +48,19 @@ def _post(outgoing: Outgoing) -> Sent:
         except PermissionMissing:
             raise
         except PermanentFailure as failure:
-            if failure.advice or not outgoing.in_reply_to:
+            if failure.advice:
                 raise
             raise PermanentFailure(str(failure), advice=not_summoned()) from None
     return Sent(_made(told, "id"))
+
+
+def _answered(outgoing: Outgoing) -> str:
+    """The post to answer: the last thing heard, or what was said before where that was a direct message."""
+    said = [outgoing.in_reply_to, *reversed(outgoing.references)]
+    found = next((one for one in said if one.isascii() and one.isdigit()), "")
+    if not found:
+        raise PermanentFailure(_("There is no post here that could be answered."))
+    return found
 
 
 def _message(outgoing: Outgoing) -> Sent:
@@ -110,7 +118,7 @@ def _find_post(outgoing: Outgoing) -> Sent | None:
             for ref in parts(one, "referenced_posts", "referenced_tweets")
             if ref.get("type") == "replied_to"
         ]
-        if answered == ([outgoing.in_reply_to] if outgoing.in_reply_to else []) and _says(one, outgoing.text):
+        if answered == [_answered(outgoing)] and _says(one, outgoing.text):
             return Sent(str(one["id"]))
     return None
 

@@ -37,6 +37,14 @@ def test_an_answer_is_a_reply_to_what_was_said(link, there, outgoing):
     assert there.posts[sent.external_id]["referenced_posts"] == [{"type": "replied_to", "id": post}]
 
 
+def test_in_a_conversation_that_ended_in_private_the_last_post_is_answered(link, there, outgoing):
+    post = there.write(BOB, "@ExampleUser hello")
+    sent = link.send(outgoing("Hi", answers="dm:5", references=("4", post, "dm:5")))
+    assert there.posts[sent.external_id]["referenced_posts"] == [{"type": "replied_to", "id": post}]
+    with pytest.raises(PermanentFailure):
+        link.send(outgoing("Hi", answers="dm:5"))
+
+
 def test_a_direct_message_goes_to_the_person(link, there, outgoing):
     sent = link.send(outgoing("Hi Bob", public=False))
     assert sent.external_id == f"dm:{there.messages[0]['id']}"
