@@ -215,7 +215,7 @@ def _tell_one_conversation(figures: Figures, name: str, person: str, count: int)
 def _throughput(figures: Figures, running: Installation, count: int) -> None:
     path = _bot("fast")
     bodies = [private_message(1_000 + number) for number in range(2 * count)]
-    with _held_still(running, "worker"):
+    with _held_still(running):
         seconds, answers = _flood(running, path, bodies[:count])
     _tell_answers(figures, "one web process, workers held still", answers, most=ANSWER_SECONDS)
     still = count / seconds
@@ -234,17 +234,21 @@ def _throughput(figures: Figures, running: Installation, count: int) -> None:
 
 
 @contextmanager
-def _held_still(running: Installation, words: str) -> Iterator[None]:
-    found = running.parent(words)
-    if found is None:
-        sys.exit(f"Error: the installation runs no {words}.")
-    family = [found, *found.children(recursive=True)]
-    for process in family:
+def _held_still(running: Installation) -> Iterator[None]:
+    """Stop every worker for this block."""
+    celery = [
+        process
+        for process in psutil.Process(running.running.pid).children(recursive=True)
+        if "celery" in " ".join(process.cmdline())
+    ]
+    if not celery:
+        sys.exit("Error: the installation runs no worker.")
+    for process in celery:
         process.suspend()
     try:
         yield
     finally:
-        for process in family:
+        for process in celery:
             if psutil.pid_exists(process.pid):
                 process.resume()
 

@@ -5,10 +5,13 @@ Everything goes in the caller's transaction, so that a pull's cursor moves with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
+from itertools import chain
+from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from core import sql
 from crm.arrivals import fill_blanks, own_identities
@@ -23,6 +26,8 @@ from engagement.ingest.store import count_received
 from engagement.models import ChannelAccount, RawEvent
 
 APP = "engagement"
+DEADLOCK = "40P01"
+TRIES = 4
 OUTCOME_OF_ORDER = {
     OrderOutcome.STORED: Outcome.STORED,
     OrderOutcome.CHANGED: Outcome.CHANGED,
@@ -57,12 +62,14 @@ def take_in(
 
 
 def take_parcels(raw: RawEvent, parcels: Sequence[Parcel]) -> IngestResult:
-    """Take in each parcel of one body for its account.
+    """Take in what one body holds for each account, in a transaction of its own.
 
+    In one transaction two bodies that name the same accounts in another order would lock each other out.
     Those of accounts that are not connected are left out, and a reason says so: the body is parked and can be
     taken in again once the account is there.
     """
     whole = IngestResult(outcomes=[])
+    by_account: dict[int, tuple[ChannelAccount, list[Parcel]]] = {}
     for parcel in parcels:
         account = _account_of(raw, parcel)
         if account is None:
@@ -71,17 +78,55 @@ def take_parcels(raw: RawEvent, parcels: Sequence[Parcel]) -> IngestResult:
             )
             whole.outcomes.append(Outcome.REJECTED)
             continue
-        result = take_in(account, parcel, told_at=raw.received_at)
-        offset = len(whole.outcomes)
-        whole.outcomes += result.outcomes
-        whole.reasons |= {offset + position: reason for position, reason in result.reasons.items()}
-        whole.ids |= result.ids
-        whole.conversations += result.conversations
-        if parcel.revoked:
-            _note_revoked(account, parcel.revoked)
-        if parcel.named:
-            _note_named(account, parcel.named)
+        by_account.setdefault(account.pk, (account, []))[1].append(parcel)
+    for pk in sorted(by_account):
+        account, found = by_account[pk]
+        _take_account(raw, account, _together(found), whole)
     return whole
+
+
+def _together(parcels: Sequence[Parcel]) -> Parcel:
+    """What several parts of one body hold for one account."""
+    if len(parcels) == 1:
+        return parcels[0]
+    joined: dict[str, Any] = {
+        one.name: tuple(chain.from_iterable(getattr(parcel, one.name) for parcel in parcels))
+        for one in fields(Parcel)
+        if one.name not in ("account", "revoked")
+    }
+    revoked = next((parcel.revoked for parcel in parcels if parcel.revoked), "")
+    return replace(parcels[0], revoked=revoked, **joined)
+
+
+def _take_account(raw: RawEvent, account: ChannelAccount, parcel: Parcel, whole: IngestResult) -> None:
+    result = _again_on_deadlock(lambda: _take_parcel(raw, account, parcel))
+    offset = len(whole.outcomes)
+    whole.outcomes += result.outcomes
+    whole.reasons |= {offset + position: reason for position, reason in result.reasons.items()}
+    whole.ids |= result.ids
+    whole.conversations += result.conversations
+
+
+@transaction.atomic
+def _take_parcel(raw: RawEvent, account: ChannelAccount, parcel: Parcel) -> IngestResult:
+    result = take_in(account, parcel, told_at=raw.received_at)
+    if parcel.named:
+        _note_named(account, parcel.named)
+    if parcel.revoked:
+        _note_revoked(account, parcel.revoked)
+    return result
+
+
+def _again_on_deadlock(work: Callable[[], IngestResult]) -> IngestResult:
+    """What PostgreSQL ended to let somebody else go on is done again, unless more hangs on it."""
+    tries = 1 if connection.in_atomic_block else TRIES
+    while True:
+        try:
+            return work()
+        except OperationalError as error:
+            tries -= 1
+            if tries == 0 or getattr(error.__cause__, "pgcode", "") != DEADLOCK:
+                raise
 
 
 def _account_of(raw: RawEvent, parcel: Parcel) -> ChannelAccount | None:

@@ -7,13 +7,14 @@ reason and its bytes, and can be tried again once the reason is gone. Understood
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, timedelta
 from hashlib import sha256
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -28,15 +29,16 @@ from crm.orders import OrderIn
 from engagement.channels import connector
 from engagement.channels.base import Bad, Change, Event, Page
 from engagement.ingest import IngestResult, Outcome
+from engagement.ingest.prepare import CHANGES
 from engagement.intake import take_parcels
-from engagement.models import ChannelAccount, RawEvent, RawState
+from engagement.models import ChannelAccount, PendingChange, RawEvent, RawState
 
 log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=30)
 SWEPT_AT_ONCE = 200
-TRIES = 3
-"""So often a body is tried at once where the database was in trouble, a deadlock say."""
+LOCK = 5_203_172
+"""The advisory locks of bodies that a worker is at."""
 MOST_ATTEMPTS = 10
 """A body whose attempts broke off so often is parked."""
 JOB = "raw.replay"
@@ -106,11 +108,12 @@ def understand(raw: RawEvent) -> IngestResult:
     """Parse one stored body and take in what it holds. Raises ValueError with the reason it cannot be.
 
     What is good in it goes in; where some of it was refused, or is for an account that is not connected, it
-    is parked with the reasons beside it.
+    is parked with the reasons beside it. Each account has a transaction of its own: after a crash in between,
+    what is here already counts as repeated.
     """
+    result = take_parcels(raw, connector(connector_of(raw)).parse(raw))
+    reasons = "; ".join(dict.fromkeys(result.reasons.values()))
     with transaction.atomic():
-        result = take_parcels(raw, connector(connector_of(raw)).parse(raw))
-        reasons = "; ".join(dict.fromkeys(result.reasons.values()))
         _settle(raw, RawState.PARKED if reasons else RawState.DONE, error=reasons)
         if result.count(Outcome.ERASED):
             RawEvent.objects.filter(pk=raw.pk, month=raw.month).update(body=b"", headers={})
@@ -132,20 +135,17 @@ def sweep() -> int:
 
 
 def understand_one(raw_id: int) -> bool:
-    """Understand or park one body, under a row lock, so that two workers never take the same.
+    """Understand or park one body; two workers never take the same at once.
 
     Where only the database was in trouble it waits for the sweep, as it was. One that ended its worker, or
     met such trouble, again and again is parked.
     """
-    if not _begin(raw_id):
-        return False
-    for _try in range(TRIES):
+    with _held(raw_id) as is_ours:
+        raw = _begin(raw_id) if is_ours else None
+        if raw is None:
+            return False
         try:
-            with transaction.atomic():
-                raw = _locked(raw_id)
-                if raw is not None:
-                    _understand_or_park(raw)
-            return True
+            _understand_or_park(raw)
         except (OperationalError, InterfaceError) as error:
             log.warning("raw event waits for the database", raw=raw_id, error=type(error).__name__)
             if not connection.in_atomic_block:
@@ -153,25 +153,41 @@ def understand_one(raw_id: int) -> bool:
     return True
 
 
-def _begin(raw_id: int) -> bool:
-    """Count the attempt before it is made, so that a body that kills its worker is found out."""
-    with transaction.atomic():
-        raw = _locked(raw_id)
-        if raw is None:
-            return False
-        rows = RawEvent.objects.filter(pk=raw.pk, month=raw.month)
-        if raw.attempts >= MOST_ATTEMPTS:
-            _park(
-                raw, raw.error or f"It was tried {raw.attempts} times, and each time the attempt broke off."
-            )
-            return False
-        rows.update(attempts=F("attempts") + 1)
-    return True
+@contextmanager
+def _held(raw_id: int) -> Iterator[bool]:
+    """Whether this body is ours alone for the block; the lock outlives transactions, and no dead worker."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, raw_id % 2**31])
+        (is_ours,) = cursor.fetchone()
+    try:
+        yield bool(is_ours)
+    finally:
+        if is_ours:
+            _let_go(raw_id)
 
 
-def _locked(raw_id: int) -> RawEvent | None:
-    rows = RawEvent.objects.filter(pk=raw_id, state=RawState.NEW)
-    return rows.select_for_update(skip_locked=True, of=("self",)).select_related("account").first()
+def _let_go(raw_id: int) -> None:
+    """A connection that broke holds no lock any more; a transaction that broke off lets go with its end."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, raw_id % 2**31])
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("lock of a raw event not given back", raw=raw_id, error=type(error).__name__)
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _begin(raw_id: int) -> RawEvent | None:
+    """The body if it waits; the attempt is counted before it is made, so that one that kills its worker is
+    found out."""
+    raw = RawEvent.objects.filter(pk=raw_id, state=RawState.NEW).select_related("account").first()
+    if raw is None:
+        return None
+    if raw.attempts >= MOST_ATTEMPTS:
+        _park(raw, raw.error or f"It was tried {raw.attempts} times, and each time the attempt broke off.")
+        return None
+    RawEvent.objects.filter(pk=raw.pk, month=raw.month).update(attempts=F("attempts") + 1)
+    return raw
 
 
 def _understand_or_park(raw: RawEvent) -> None:
@@ -215,12 +231,16 @@ def replay(raw: RawEvent, *, by: User | None) -> str:
     """
     if by is not None:
         check(by, "channel.manage")
-    with transaction.atomic():
+    with _held(raw.pk) as is_ours:
+        if not is_ours:
+            return _("Somebody is trying it at this moment.")
         rows = RawEvent.objects.filter(pk=raw.pk, month=raw.month, state=RawState.PARKED)
-        held = rows.select_for_update(of=("self",)).select_related("account").first()
+        held = rows.select_related("account").first()
         if held is None:
             return ""
         rows.update(attempts=F("attempts") + 1)
+        if by is not None:
+            record_audit(by=by, verb="raw_event.replayed", target=held, name="", detail={"raw": held.pk})
         try:
             understand(held)
         except (OperationalError, InterfaceError):
@@ -228,9 +248,7 @@ def replay(raw: RawEvent, *, by: User | None) -> str:
         except Exception as error:
             reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             _settle(held, RawState.PARKED, error=reason)
-        if by is not None:
-            record_audit(by=by, verb="raw_event.replayed", target=held, name="", detail={"raw": held.pk})
-    held.refresh_from_db(fields=["state", "error"])
+        held.refresh_from_db(fields=["state", "error"])
     return held.error if held.state == RawState.PARKED else ""
 
 
@@ -289,7 +307,11 @@ def register() -> None:
 def forget_understood() -> int:
     """Delete understood bodies after thirty days at the latest; parked ones stay until they are resolved.
 
-    A retention rule may say fewer days (`engagement.retention`).
+    A retention rule may say fewer days (`engagement.retention`). Changes that waited as long for a message
+    that never came (a status of what another program sent from our number) go too.
     """
-    old = RawEvent.objects.filter(state=RawState.DONE, received_at__lt=timezone.now() - KEPT)
+    before = timezone.now() - KEPT
+    waiting = PendingChange.objects.filter(created_at__lt=before, kind__in=CHANGES)
+    waiting._raw_delete(using=waiting.db)
+    old = RawEvent.objects.filter(state=RawState.DONE, received_at__lt=before)
     return old._raw_delete(using=old.db)

@@ -246,7 +246,7 @@ class Trouble(HookDouble):
         return super().parse(raw)
 
 
-@pytest.mark.parametrize(("times", "states"), [(2, ["done"]), (4, ["new", "done"])])
+@pytest.mark.parametrize(("times", "states"), [(1, ["new", "done"]), (3, ["new", "new", "new", "done"])])
 def test_the_databases_troubles_park_nothing(
     client: Client, monkeypatch: pytest.MonkeyPatch, times: int, states: list[str]
 ) -> None:
