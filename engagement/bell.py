@@ -11,7 +11,10 @@ from django.utils.translation import gettext as _
 
 from accounts.permissions import can
 from core.notices import Notice
+from engagement import acting
+from engagement.channels.base import Act
 from engagement.models import (
+    ActRecord,
     ChannelAccount,
     ConversationEvent,
     Delivery,
@@ -84,6 +87,26 @@ def _words(delivery: Delivery) -> str:
     if delivery.state == DeliveryState.UNCERTAIN:
         return _("Your message to %(name)s may have been sent")
     return _("Your message to %(name)s does not get through")
+
+
+def not_done(user: Any, limit: int) -> Sequence[Notice]:
+    """What this person wanted done on a network and the network refused, until it is asked for again."""
+    newer = ActRecord.objects.filter(
+        interaction=OuterRef("interaction"), act=OuterRef("act"), pk__gt=OuterRef("pk")
+    )
+    rows = ActRecord.objects.filter(state="failed", staff=user).exclude(Exists(newer))
+    rows = rows.select_related("interaction").order_by("-created_at", "-pk")
+    return [
+        Notice(
+            at=row.created_at,
+            text=_("Not done on the network: %(what)s") % {"what": acting.LABELS[Act(row.act)]},
+            detail=row.failure_text[:120],
+            url=_place(row.interaction.conversation_id or 0),
+            icon="hand-off",
+            level="bad",
+        )
+        for row in rows[:limit]
+    ]
 
 
 def channels(user: Any, limit: int) -> Sequence[Notice]:

@@ -30,6 +30,7 @@ def register_inbox() -> None:
     notices.register("calls", bell.calls)
     notices.register("handed-over", bell.handed_over)
     notices.register("not-through", bell.not_through)
+    notices.register("not-done", bell.not_done)
     notices.register("channels", bell.channels)
     for order, name, label, icon in (
         (30, "channel-list", _("Channels"), "plug"),

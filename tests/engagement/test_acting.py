@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Team
 from core.models import Event as Happened
-from engagement import acting, channels, outbox
+from engagement import acting, bell, channels, outbox
 from engagement.channels.base import (
     Act,
     AuthFailure,
@@ -154,9 +154,12 @@ def test_a_refusal_is_told_to_who_asked_and_can_be_tried_again(comment, there, a
     told = Happened.objects.filter(type="interaction.acted").latest("id")
     assert f"user:{amy.pk}" in told.channels
     assert acting.shown([record]) == [record]
+    (notice,) = bell.not_done(amy, 5)
+    assert "Hide" in notice.text
     again = acting.ask_for(interaction=comment, act=Act.HIDE, by=amy)
     do_due()
     assert acting.shown(ActRecord.objects.order_by("-pk")) == []
+    assert bell.not_done(amy, 5) == []
     assert again.pk != record.pk
 
 
