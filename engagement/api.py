@@ -104,9 +104,10 @@ class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         summary="Push interactions",
         description=(
             "One interaction, or a list of at most 500, of which each is answered by itself. One that the "
-            "account holds already under its `external_id` is `repeated` and left as it is. `account` names "
-            "an account of the connector `api`, by id or as `network/external_id`; an unknown one is "
-            "answered `unknown_account`. Who wrote it becomes a customer where nobody has that identity."
+            "account holds already under its `external_id` is `repeated` and left as it is; a review with "
+            "other words or stars was edited, and is `changed`. `account` names an account of the connector "
+            "`api` or `review`, by id or as `network/external_id`; an unknown one is answered "
+            "`unknown_account`. Who wrote it becomes a customer where nobody has that identity."
         ),
         parameters=[HISTORY],
         request=one_or_many("InteractionPushBody", InteractionPush),

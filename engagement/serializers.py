@@ -199,7 +199,7 @@ INTERACTION = {
 
 
 class InteractionPush(Input):
-    """One touch as it happened. Pushed again under its id it is `repeated`."""
+    """One touch as it happened. Pushed again under its id it is `repeated`; an edited review `changed`."""
 
     account = AccountField()
     external_id = Text(max_length=MAX_LENGTH, help_text="Unique in its account.")
