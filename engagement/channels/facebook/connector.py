@@ -28,13 +28,14 @@ from engagement.channels.base import (
 )
 from engagement.channels.facebook import events, examining, login, sending
 from engagement.channels.facebook.client import graph
-from engagement.channels.facebook.forms import PageForm
 from engagement.channels.facebook.pulling import FIRST, Reader
 from engagement.channels.meta import app, hooks
+from engagement.channels.meta.answering import window
 from engagement.channels.meta.client import Graph
 from engagement.channels.meta.errors import GoneFailure
+from engagement.channels.meta.forms import WindowForm
 from engagement.channels.meta.reading import body_of, ident, moment, words
-from engagement.channels.meta.walking import Reach, Taken, found, pages
+from engagement.channels.meta.walking import Reach, found, heard, pages
 from engagement.models import ChannelAccount, RawEvent
 
 HOOK_FIELDS = (
@@ -85,7 +86,7 @@ class FacebookConnector(Connector):
     max_attachment_bytes = 25 * 1024 * 1024
     pull_every_seconds = 300
     reply_window_hours = 24
-    settings_form = PageForm
+    settings_form = WindowForm
 
     # Webhooks
 
@@ -168,7 +169,7 @@ class FacebookConnector(Connector):
         with graph(account) as client:
             client.get(account.external_id, fields="id")
             comments = [one for one in external_ids if "_" in one and not one.startswith("m_")]
-            return [one for one in comments if _gone(client, one)]
+            return [one for one in comments if not client.has(one)]
 
     # Answering
 
@@ -185,18 +186,12 @@ class FacebookConnector(Connector):
             length=self.max_length,
             files=1,
             file_bytes=self.max_attachment_bytes,
-            window=sending.window(account),
+            window=window(account),
         )
 
     def act(self, account: ChannelAccount, act: Act, target: Target) -> None:
         with graph(account, bucket="send") as client:
             _act(client, account, act, target)
-
-
-def heard(taken: Taken, since: datetime, until: datetime) -> list[Listed]:
-    """What customers said in this stretch of time."""
-    said = [one for one in taken.events if isinstance(one, Event) and one.author is not None]
-    return [Listed(one.external_id, one.occurred_at, one) for one in said if since <= one.occurred_at < until]
 
 
 def _mention(client: Graph, post: str, thing: str) -> list[Event]:
@@ -213,14 +208,6 @@ def _mention(client: Graph, post: str, thing: str) -> list[Event]:
         raise PermanentFailure(f"The mention {thing} cannot be read: {error}") from None
 
 
-def _gone(client: Graph, comment: str) -> bool:
-    try:
-        client.get(comment, fields="id")
-    except GoneFailure:
-        return True
-    return False
-
-
 def _act(client: Graph, account: ChannelAccount, act: Act, target: Target) -> None:
     thing = target.external_id
     if act in (Act.HIDE, Act.UNHIDE):
@@ -230,10 +217,7 @@ def _act(client: Graph, account: ChannelAccount, act: Act, target: Target) -> No
     elif act is Act.UNLIKE:
         client.delete(f"{thing}/likes")
     elif act is Act.DELETE:
-        try:
-            client.delete(thing)
-        except GoneFailure:
-            return
+        client.remove(thing)
     elif target.author is None:
         raise PermanentFailure("Nobody is known who could be blocked.")
     elif act is Act.BLOCK:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.utils.translation import gettext as _
 
 from engagement.channels.facebook.client import graph
 from engagement.channels.failures import PermissionMissing, SendFailed
 from engagement.channels.meta import app
 from engagement.channels.meta.client import Graph
+from engagement.channels.meta.examining import Attempt, again, tried
 from engagement.channels.meta.walking import listed
 from engagement.channels.shapes import Finding
 from engagement.models import ChannelAccount
-
-Attempt = Callable[[Graph], object]
 
 
 def examine(account: ChannelAccount, scopes: dict[str, str]) -> list[Finding]:
@@ -47,15 +44,6 @@ def _first_comment(client: Graph, page: str) -> None:
             return
 
 
-def tried(name: str, scope: str, attempt: Attempt, client: Graph) -> Finding:
-    """What came of one attempt."""
-    try:
-        attempt(client)
-    except SendFailed as failure:
-        return Finding(name, works=False, text=str(failure), remedy=failure.advice or _again(), scope=scope)
-    return Finding(name, works=True, scope=scope)
-
-
 def named_scopes(account: ChannelAccount, scopes: list[str]) -> list[Finding]:
     """Permissions that cannot be tried without doing something: whether the token carries them."""
     if not app.key("id") or not app.key("secret"):
@@ -63,9 +51,9 @@ def named_scopes(account: ChannelAccount, scopes: list[str]) -> list[Finding]:
     try:
         held = held_scopes(str(account.credentials.get("access_token") or ""))
     except SendFailed as failure:
-        return [Finding(_("Token"), works=False, text=str(failure), remedy=failure.advice or _again())]
+        return [Finding(_("Token"), works=False, text=str(failure), remedy=failure.advice or again())]
     return [
-        Finding(scope, works=scope in held, scope=scope, remedy="" if scope in held else _again())
+        Finding(scope, works=scope in held, scope=scope, remedy="" if scope in held else again())
         for scope in scopes
     ]
 
@@ -76,7 +64,3 @@ def held_scopes(token: str) -> set[str]:
         data = client.get("debug_token", input_token=token).get("data")
     scopes = data.get("scopes") if isinstance(data, dict) else None
     return {str(one) for one in scopes} if isinstance(scopes, list) else set()
-
-
-def _again() -> str:
-    return _("Connect the Page again and leave every permission ticked.")

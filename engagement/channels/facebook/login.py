@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
-from engagement.channels.failures import PermanentFailure
 from engagement.channels.meta import app
 from engagement.channels.meta.client import VERSION, Graph
+from engagement.channels.meta.logins import refuse_refusal, token_in
 from engagement.channels.meta.reading import Json
 from engagement.channels.meta.walking import listed, next_after
 from engagement.channels.shapes import Login, Offer
@@ -49,30 +49,14 @@ def finish(query: Mapping[str, str], remembered: Mapping[str, Any], *, back_to: 
         return [_offer(page, scopes, settings) for page in _pages(graph)]
 
 
-def refuse_refusal(query: Mapping[str, str]) -> None:
-    """Say in plain words that somebody pressed Cancel. Raises PermanentFailure."""
-    if query.get("error") == "access_denied" or query.get("error_reason") == "user_denied":
-        raise PermanentFailure(_("The login was cancelled. Nothing was connected."))
-    if query.get("error") or not query.get("code"):
-        why = query.get("error_description") or query.get("error_message") or query.get("error") or ""
-        raise PermanentFailure(_("The login did not succeed. %(why)s") % {"why": why[:200]})
-
-
 def _long_lived(code: str, back_to: str) -> str:
     """A user token for sixty days, for the code that came back."""
     client = {"client_id": app.needed("id"), "client_secret": app.needed("secret")}
     with Graph(app.place(app.GRAPH), secrets=(client["client_secret"], code)) as graph:
-        short = _token(graph.get("oauth/access_token", redirect_uri=back_to, code=code, **client))
-        return _token(
+        short = token_in(graph.get("oauth/access_token", redirect_uri=back_to, code=code, **client))
+        return token_in(
             graph.get("oauth/access_token", grant_type="fb_exchange_token", fb_exchange_token=short, **client)
         )
-
-
-def _token(answer: Json) -> str:
-    found = answer.get("access_token")
-    if not isinstance(found, str) or not found:
-        raise PermanentFailure(_("The platform gave no token for this login. Begin again."))
-    return found
 
 
 def _granted(graph: Graph) -> tuple[str, ...]:

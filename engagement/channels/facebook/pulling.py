@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from django.utils import timezone
 
 from engagement.channels.facebook import events
-from engagement.channels.meta import messaging
 from engagement.channels.meta.client import Graph
+from engagement.channels.meta.conversations import PER_PAGE, conversations, fields, messages
 from engagement.channels.meta.messaging import time_of
 from engagement.channels.meta.reading import Json
 from engagement.channels.meta.walking import Reach, Taken, Task, listed, mark_of, next_after, parked
-from engagement.channels.shapes import Author, Bad, Event, PostRef
+from engagement.channels.shapes import Bad, Event, PostRef
 
 FIRST = (Task("feed"), Task("conversations"))
 DEEP = timedelta(days=90)
@@ -27,8 +26,6 @@ MESSAGE_FIELDS = (
     "id,created_time,from,to,message,attachments{id,mime_type,name,size,image_data,video_data,file_url},"
     "shares{link}"
 )
-MESSAGES = 20
-"""Of older messages in a conversation Meta tells nothing but the id."""
 
 
 class Reader:
@@ -96,60 +93,11 @@ class Reader:
 
     def _conversations(self, task: Task, reach: Reach) -> Taken:
         answer = self._ask(
-            f"{self.page}/conversations", task, platform="messenger", limit=20,
-            fields=f"id,updated_time,participants,messages.limit({MESSAGES}){{{MESSAGE_FIELDS}}}",
+            f"{self.page}/conversations", task, platform="messenger", limit=PER_PAGE,
+            fields=fields(MESSAGE_FIELDS),
         )  # fmt: skip
         return conversations(answer, events.ours(self.page), reach)
 
     def _messages(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=MESSAGES)
+        answer = self._ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=PER_PAGE)
         return messages(answer, events.ours(self.page), reach)
-
-
-def conversations(answer: Json, ours: messaging.Ours, reach: Reach) -> Taken:
-    """Conversations with their newest messages, until they are older than the walk reaches."""
-    found = listed(answer, "conversations")
-    said: list[Event] = []
-    people: list[Author] = []
-    bad: list[Bad] = []
-    tasks: list[Task] = []
-    ends = False
-    for item in found:
-        touched = time_of(item, "updated_time")
-        if touched is not None and touched < reach.since:
-            ends = True
-            continue
-        inside = item.get("messages")
-        if isinstance(inside, dict):
-            taken = messages(inside, ours, reach)
-            said, bad = [*said, *taken.events], [*bad, *taken.bad]  # type: ignore[list-item]
-            tasks += [Task("messages", str(item.get("id")), taken.after)] if taken.after else []
-        people += _people(item, ours)
-    after = "" if ends else next_after(answer)
-    return Taken(said, people=people, bad=bad, tasks=tasks, after=after, mark=mark_of(found))
-
-
-def messages(answer: Json, ours: messaging.Ours, reach: Reach) -> Taken:
-    """The messages of one conversation, newest first, until they are older than the walk reaches."""
-    found = listed(answer, "messages")
-    said: list[Event] = []
-    bad: list[Bad] = []
-    for item in found:
-        try:
-            said.append(messaging.pulled(item, ours))
-        except ValueError as error:
-            bad.append(parked("message", item, error))
-    fresh = [one for one in said if one.occurred_at >= reach.since]
-    after = next_after(answer) if len(fresh) == len(said) else ""
-    return Taken(fresh, bad=bad, after=after, mark=mark_of(found))
-
-
-def _people(item: Json, ours: messaging.Ours) -> Sequence[Author]:
-    """Who takes part, with the name that webhooks do not tell."""
-    try:
-        told = item.get("participants")
-        known = told.get("data") if isinstance(told, dict) else None
-        people = [messaging.author_of(one) for one in known or () if isinstance(one, dict)]
-    except ValueError:
-        return ()
-    return [one for one in people if one.external_id not in ours.ids]

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engagement.channels.facebook.client import graph
 from engagement.channels.failures import PermanentFailure, SendFailed, Uncertain
+from engagement.channels.meta.answering import (
+    READ_BACK,
+    find_ours,
+    is_by_human_agent,
+    newest_messages,
+    recipient,
+    sent_id,
+)
 from engagement.channels.meta.client import Graph
-from engagement.channels.meta.messaging import time_of
-from engagement.channels.meta.reading import Json, maybe_ident
+from engagement.channels.meta.reading import Json
 from engagement.channels.meta.walking import listed
 from engagement.channels.shapes import File, Outgoing, Sent
-from engagement.models import ChannelAccount
 
-WINDOW = timedelta(hours=24)
-HUMAN_WINDOW = timedelta(days=7)
-CLOCKS = timedelta(seconds=10)
-READ_BACK = 25
 KINDS = ("image", "video", "audio")
-
-
-def window(account: ChannelAccount) -> timedelta:
-    """How long Messenger lets us answer: a day, or a week where a human agent may."""
-    return HUMAN_WINDOW if account.settings.get("human_agent") else WINDOW
 
 
 def send(outgoing: Outgoing) -> Sent:
@@ -50,8 +45,6 @@ def comment_target(outgoing: Outgoing) -> str:
 
 
 def _message(client: Graph, outgoing: Outgoing) -> Sent:
-    if not outgoing.to:
-        raise PermanentFailure(_("Nobody wrote in this conversation yet, so there is no one to answer."))
     if len(outgoing.files) > 1:
         raise PermanentFailure(_("Messenger takes one file in a message."))
     path, about = f"{outgoing.account.external_id}/messages", _about(outgoing)
@@ -65,12 +58,10 @@ def _message(client: Graph, outgoing: Outgoing) -> Sent:
 
 def _about(outgoing: Outgoing) -> dict[str, Any]:
     """To whom, and by which right."""
-    recipient = {"recipient": {"id": outgoing.to[0].external_id}}
-    heard = outgoing.delivery.conversation.last_inbound_at
-    is_late = heard is not None and timezone.now() - heard > WINDOW
-    if is_late and outgoing.account.settings.get("human_agent"):
-        return {**recipient, "messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
-    return {**recipient, "messaging_type": "RESPONSE"}
+    about = {"recipient": {"id": recipient(outgoing)}}
+    if is_by_human_agent(outgoing):
+        return {**about, "messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+    return {**about, "messaging_type": "RESPONSE"}
 
 
 def _words(outgoing: Outgoing) -> dict[str, Any]:
@@ -102,17 +93,6 @@ def _post_words_after_file(client: Graph, path: str, about: dict[str, Any], outg
         ) from None
 
 
-def sent_id(answer: Json, key: str) -> str:
-    """The id of what was sent; without one it was sent and is not known by name."""
-    try:
-        found = maybe_ident(answer, key)
-    except ValueError:
-        found = ""
-    if not found:
-        raise Uncertain(_("Meta took it and did not say under which id."))
-    return found
-
-
 # Reading back
 
 
@@ -123,38 +103,18 @@ def find_sent(outgoing: Outgoing) -> Sent | None:
     """
     if outgoing.files and outgoing.text:
         raise Uncertain(_("Look into the conversation on Facebook whether the file and its text are there."))
-    since = outgoing.delivery.created_at - CLOCKS
+    page = outgoing.account.external_id
     with graph(outgoing.account) as client:
-        found = _ours_in_public(client, outgoing) if outgoing.public else _ours_in_private(client, outgoing)
-    for item, text in found:
-        if _is_it(item, text, outgoing, since):
-            return Sent(str(item["id"]))
-    return None
+        if outgoing.public:
+            found = _newest_comments(client, comment_target(outgoing))
+        else:
+            found = newest_messages(client, f"{page}/conversations", "messenger", recipient(outgoing))
+    return find_ours(outgoing, found, ids=[page], text="message", time="created_time")
 
 
-def _ours_in_public(client: Graph, outgoing: Outgoing) -> list[tuple[Json, str]]:
+def _newest_comments(client: Graph, under: str) -> list[Json]:
     answer = client.get(
-        f"{comment_target(outgoing)}/comments", filter="stream", order="reverse_chronological",
+        f"{under}/comments", filter="stream", order="reverse_chronological",
         fields="id,message,created_time,from{id}", limit=READ_BACK,
     )  # fmt: skip
-    return [(one, str(one.get("message") or "")) for one in listed(answer, "comments")]
-
-
-def _ours_in_private(client: Graph, outgoing: Outgoing) -> list[tuple[Json, str]]:
-    person = outgoing.to[0].external_id if outgoing.to else ""
-    answer = client.get(
-        f"{outgoing.account.external_id}/conversations", platform="messenger", user_id=person,
-        fields="messages.limit(20){id,message,created_time,from}",
-    )  # fmt: skip
-    found = []
-    for conversation in listed(answer, "conversations"):
-        inside = conversation.get("messages")
-        told = listed(inside, "messages") if isinstance(inside, dict) else []
-        found += [(one, str(one.get("message") or "")) for one in told]
-    return found
-
-
-def _is_it(item: Json, text: str, outgoing: Outgoing, since: datetime) -> bool:
-    sender, at = item.get("from"), time_of(item, "created_time")
-    is_ours = isinstance(sender, dict) and str(sender.get("id")) == outgoing.account.external_id
-    return is_ours and at is not None and at >= since and text.strip() == outgoing.text.strip()
+    return listed(answer, "comments")

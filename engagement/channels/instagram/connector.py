@@ -27,18 +27,17 @@ from engagement.channels.base import (
     Subscription,
     Target,
 )
-from engagement.channels.facebook import sending as messenger
-from engagement.channels.facebook.connector import heard
-from engagement.channels.facebook.examining import tried
 from engagement.channels.instagram import events, login, sending
 from engagement.channels.instagram.client import graph
-from engagement.channels.instagram.forms import ProfileForm
 from engagement.channels.instagram.pulling import FIRST, Reader
 from engagement.channels.meta import app, hooks
+from engagement.channels.meta.answering import window
 from engagement.channels.meta.client import Graph
 from engagement.channels.meta.errors import GoneFailure
+from engagement.channels.meta.examining import tried
+from engagement.channels.meta.forms import WindowForm
 from engagement.channels.meta.reading import body_of, maybe
-from engagement.channels.meta.walking import Reach, found, pages
+from engagement.channels.meta.walking import Reach, found, heard, pages
 from engagement.models import ChannelAccount, RawEvent
 
 HOOK_FIELDS = ("comments", "live_comments", "mentions", "messages", "messaging_postbacks", "messaging_seen")
@@ -84,7 +83,7 @@ class InstagramConnector(Connector):
     comment_length = 300
     pull_every_seconds = 300
     reply_window_hours = 24
-    settings_form = ProfileForm
+    settings_form = WindowForm
 
     # Webhooks
 
@@ -177,7 +176,7 @@ class InstagramConnector(Connector):
         """Comments that cannot be read any more, by an account that can read itself."""
         with graph(account) as client:
             client.get("me", fields="id")
-            return [one for one in external_ids if one.isdigit() and _gone(client, one)]
+            return [one for one in external_ids if one.isdigit() and not client.has(one)]
 
     # Answering
 
@@ -190,12 +189,12 @@ class InstagramConnector(Connector):
     def limits(self, account: ChannelAccount, *, public: bool) -> Limits:
         if public:
             return Limits(length=self.comment_length, files=0)
-        return Limits(length=self.max_length, files=0, window=messenger.window(account))
+        return Limits(length=self.max_length, files=0, window=window(account))
 
     def act(self, account: ChannelAccount, act: Act, target: Target) -> None:
         with graph(account, bucket="send") as client:
             if act is Act.DELETE:
-                _delete(client, target.external_id)
+                client.remove(target.external_id)
             else:
                 client.post(target.external_id, {"hide": act is Act.HIDE})
 
@@ -217,18 +216,3 @@ def _mention(client: Graph, account: ChannelAccount, named: str) -> list[Event]:
         return [events.mentioned(told, media, comment)]
     except ValueError as error:
         raise PermanentFailure(f"The mention {named} cannot be read: {error}") from None
-
-
-def _gone(client: Graph, comment: str) -> bool:
-    try:
-        client.get(comment, fields="id")
-    except GoneFailure:
-        return True
-    return False
-
-
-def _delete(client: Graph, comment: str) -> None:
-    try:
-        client.delete(comment)
-    except GoneFailure:
-        return

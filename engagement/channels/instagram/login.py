@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from engagement.channels.facebook.login import refuse_refusal
 from engagement.channels.failures import AuthFailure, PermanentFailure
 from engagement.channels.meta import app
 from engagement.channels.meta.client import Graph
+from engagement.channels.meta.logins import refuse_refusal, token_in
 from engagement.channels.meta.reading import Json, maybe_ident, whole, words
 from engagement.channels.shapes import Fresh, Login, Offer
 from engagement.models import ChannelAccount
@@ -45,7 +45,7 @@ def finish(query: Mapping[str, str], remembered: Mapping[str, Any], *, back_to: 
     refuse_refusal(query)
     # Instagram appends "#_" to the address, which is no part of the code.
     short = _short_lived(query["code"].removesuffix("#_"), back_to)
-    token, expires_at = _long_lived(_token(short))
+    token, expires_at = _long_lived(token_in(short))
     with Graph(app.place("instagram"), token) as graph:
         me = graph.get("me", fields="id,user_id,username,name,account_type")
     return [_offer(me, token, expires_at, _granted(short), dict(remembered.get("settings") or {}))]
@@ -75,14 +75,7 @@ def _long_lived(short: str) -> tuple[str, datetime]:
         answer = graph.get(
             "access_token", grant_type="ig_exchange_token", client_secret=secret, access_token=short
         )
-    return _token(answer), _ends(answer)
-
-
-def _token(answer: Json) -> str:
-    found = answer.get("access_token")
-    if not isinstance(found, str) or not found:
-        raise PermanentFailure(_("The platform gave no token for this login. Begin again."))
-    return found
+    return token_in(answer), _ends(answer)
 
 
 def _ends(answer: Json) -> datetime:
@@ -129,4 +122,4 @@ def refresh(account: ChannelAccount) -> Fresh:
         )
     with Graph(app.place("instagram"), secrets=(token,), versioned=False) as graph:
         answer = graph.get("refresh_access_token", grant_type="ig_refresh_token", access_token=token)
-    return Fresh({**account.credentials, "access_token": _token(answer)}, _ends(answer))
+    return Fresh({**account.credentials, "access_token": token_in(answer)}, _ends(answer))

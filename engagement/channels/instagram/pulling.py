@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from engagement.channels.facebook.pulling import conversations, messages
 from engagement.channels.instagram import events
 from engagement.channels.meta.client import Graph
+from engagement.channels.meta.conversations import PER_PAGE as PER_CONVERSATION
+from engagement.channels.meta.conversations import conversations, fields, messages
 from engagement.channels.meta.messaging import Ours
 from engagement.channels.meta.reading import Json, whole
 from engagement.channels.meta.walking import Reach, Taken, Task, listed, mark_of, next_after, parked
@@ -99,11 +100,11 @@ class Reader:
 
     def _conversations(self, task: Task, reach: Reach) -> Taken:
         answer = self._ask(
-            "me/conversations", task, platform="instagram", limit=20,
-            fields=f"id,updated_time,participants,messages.limit(20){{{MESSAGE_FIELDS}}}",
+            "me/conversations", task, platform="instagram", limit=PER_CONVERSATION,
+            fields=fields(MESSAGE_FIELDS),
         )  # fmt: skip
         return conversations(answer, self.us, reach)
 
     def _messages(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=20)
+        answer = self._ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=PER_CONVERSATION)
         return messages(answer, self.us, reach)

@@ -20,13 +20,15 @@ from engagement.channels.failures import (
     Uncertain,
     from_http,
 )
-from engagement.channels.meta.errors import error_in, failure_of
+from engagement.channels.meta.errors import GoneFailure, error_in, failure_of
 from engagement.channels.meta.reading import Json
 from engagement.channels.meta.usage import allowance, seconds_to_wait
 from engagement.models import ChannelAccount
 
 VERSION = "v23.0"
 ERRORS = range(400, 600)
+UNKNOWN = frozenset({1, 2})
+"""Codes of an error on Meta's side that nothing more is said of."""
 
 
 class Graph:
@@ -71,6 +73,21 @@ class Graph:
         """Take away. Raises SendFailed."""
         return self._call("DELETE", path, **more)
 
+    def remove(self, thing: str) -> None:
+        """Take a thing away, which may be gone already. Raises SendFailed."""
+        try:
+            self.delete(thing)
+        except GoneFailure:
+            return
+
+    def has(self, thing: str) -> bool:
+        """Whether a thing can be read. Raises SendFailed where that cannot be told."""
+        try:
+            self.get(thing, fields="id")
+        except GoneFailure:
+            return False
+        return True
+
     def _call(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, **more: Any) -> Json:
         try:
             answer = self._http.request(
@@ -99,7 +116,10 @@ def understood(answer: http.Answer, *, writes: bool, secrets: Sequence[str] = ()
     if error is not None:
         error = replace(error, text=_hidden(error.text, secrets))
     if error is not None and (error.code or error.subcode):
-        raise failure_of(error, wait=seconds_to_wait(answer))
+        failure = failure_of(error, wait=seconds_to_wait(answer))
+        # Meta also says so of what it has done in the end.
+        is_open = writes and error.code in UNKNOWN and answer.status >= 500
+        raise Uncertain(str(failure)) if is_open else failure
     if answer.status >= 400:
         raise _by_status(answer, error.text if error else f"Meta answered {answer.status}.", writes=writes)
     if not isinstance(body, dict):

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.utils import timezone
 
 from engagement.channels.failures import TransientFailure
-from engagement.channels.shapes import Author, Bad, Change, Event, Page, PostRef
+from engagement.channels.shapes import Author, Bad, Change, Event, Listed, Page, PostRef
 from engagement.models import ChannelAccount
 
 OVERLAP = timedelta(minutes=10)
@@ -143,6 +143,12 @@ def _told_apart(account: ChannelAccount, page: Page, before: Mapping[str, Any]) 
 
 def _time_of(one: Event | Change) -> datetime:
     return one.occurred_at if isinstance(one, Event) else one.at
+
+
+def heard(taken: Taken, since: datetime, until: datetime) -> list[Listed]:
+    """What customers said in this stretch of time."""
+    said = [one for one in taken.events if isinstance(one, Event) and one.author is not None]
+    return [Listed(one.external_id, one.occurred_at, one) for one in said if since <= one.occurred_at < until]
 
 
 # Lists

@@ -22,8 +22,8 @@ from engagement.channels.base import (
     Target,
     TransientFailure,
 )
-from engagement.channels.facebook.examining import tried
 from engagement.channels.meta import app, hooks
+from engagement.channels.meta.examining import tried
 from engagement.channels.meta.reading import body_of
 from engagement.channels.shapes import Limits
 from engagement.channels.whatsapp import events, sending

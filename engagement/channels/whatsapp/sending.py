@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engagement.channels.facebook.sending import sent_id
 from engagement.channels.failures import PermanentFailure, TransientFailure, Uncertain, WindowClosed
+from engagement.channels.meta.answering import recipient, sent_id
 from engagement.channels.meta.client import Graph
 from engagement.channels.meta.reading import Json, maybe_ident
 from engagement.channels.shapes import File, Outgoing, Sent
@@ -62,9 +62,7 @@ def _recipient(outgoing: Outgoing) -> dict[str, str]:
     group = outgoing.thread_key.removeprefix("group:")
     if group != outgoing.thread_key:
         return {"recipient_type": "group", "to": group}
-    if not outgoing.to:
-        raise PermanentFailure(_("Nobody wrote in this conversation yet, so there is no one to answer."))
-    person = outgoing.to[0].external_id
+    person = recipient(outgoing)
     return {"recipient_type": "individual", "recipient" if is_user_id(person) else "to": person}
 
 

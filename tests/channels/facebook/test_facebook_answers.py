@@ -139,6 +139,13 @@ def test_an_answer_that_never_came_is_uncertain(meta: MetaPlatform, status, afte
         send()
 
 
+def test_an_error_on_metas_side_of_which_nothing_is_said_may_have_sent_it(meta: MetaPlatform) -> None:
+    for code in (1, 2):
+        meta.fail(500, error(code)[1], path="/messages", method="POST", after=True)
+        with pytest.raises(Uncertain):
+            send()
+
+
 def test_an_answer_that_nobody_can_read_is_uncertain(meta: MetaPlatform) -> None:
     for body in ("<html>", {}, {"message_id": 3.5}, []):
         meta.fail(200, body, path="/messages", method="POST", after=True)

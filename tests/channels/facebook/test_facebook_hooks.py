@@ -135,6 +135,19 @@ def test_what_was_pulled_and_comes_by_webhook_is_one(meta: MetaPlatform) -> None
     assert Interaction.objects.count() == 1
 
 
+def test_a_name_that_no_webhook_tells_comes_with_the_next_pull(meta: MetaPlatform) -> None:
+    from crm.models import Identity
+    from engagement import pulls
+
+    account = new_account("facebook")
+    mid = meta.add_message("7", timezone.now() - timedelta(minutes=1), "Hi")
+    post(body(message(mid, "Hi")))
+    understand_all()
+    assert Identity.objects.get().name == ""
+    pulls.pull_account(account.pk)
+    assert Identity.objects.get().name == "N7"
+
+
 def sent_delivery(text: str = "It left.", ago: int = 60) -> Delivery:
     """A message of ours that left some time ago, in the thread of customer 7."""
     account = new_account("facebook")

@@ -88,6 +88,18 @@ def test_a_message_that_was_cut_off_is_found(meta: MetaPlatform) -> None:
     assert link("instagram").find_sent(one).external_id == meta.conversations[0]["said"][0]["id"]
 
 
+def test_an_answer_below_a_comment_that_was_cut_off_is_found(meta: MetaPlatform) -> None:
+    about = {"public": True, "thread_key": "post:18001:179001"}
+    one = outgoing(new_account("instagram"), "Thanks", **about)
+    assert link("instagram").find_sent(one) is None
+    now = timezone.now().strftime("%Y-%m-%dT%H:%M:%S+0000")
+    theirs = {"id": "1", "text": "Thanks", "timestamp": now, "from": {"id": "5"}}
+    meta.comments["179001"] = [theirs, {**theirs, "id": "2", "from": {"id": IG}}]
+    assert link("instagram").find_sent(one).external_id == "2"
+    with pytest.raises(Uncertain):
+        link("instagram").find_sent(outgoing(one.account, public=True, thread_key="mention:18001:"))
+
+
 def test_limits_are_those_of_instagram() -> None:
     account = new_account("instagram")
     limits = link("instagram").limits(account, public=True)

@@ -1,4 +1,4 @@
-"""What an admin says about an Instagram account before the login."""
+"""What an admin says about an account of Meta's before the login."""
 
 from __future__ import annotations
 
@@ -6,15 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
-class ProfileForm(forms.Form):
-    """How far back to read, and how long direct messages may be answered."""
+class WindowForm(forms.Form):
+    """How long private messages may be answered."""
 
-    only_new = forms.BooleanField(
-        label=_("Only what is said from now on"),
-        required=False,
-        initial=True,
-        help_text=_("Otherwise the last 30 days come in as history, and nobody is notified of them."),
-    )
     human_agent = forms.BooleanField(
         label=_("This app may answer for seven days (Human Agent)"),
         required=False,
