@@ -25,7 +25,7 @@ from accounts.models import User
 from accounts.permissions import check
 from core.demo import refuse_while_demo
 from engagement.channels import connector
-from engagement.channels.base import Connector, Offer, SendFailed, app_keys
+from engagement.channels.base import Connector, Offer, PermanentFailure, SendFailed, app_keys
 from engagement.models import ChannelAccount, LoginGrant
 
 SESSION_KEY = "channel_logins"
@@ -73,8 +73,10 @@ def begin(
     the login gives it new credentials. Raises SendFailed in plain words."""
     check(by, "channel.manage")
     refuse_while_demo()
-    state = token_urlsafe(32)
-    login = connector(connector_name).begin_login(cleaned, state=state, back_to=back_address(connector_name))
+    link, state = connector(connector_name), token_urlsafe(32)
+    if missing := missing_variables(link):
+        raise PermanentFailure(_("These variables are not set: %(names)s") % {"names": ", ".join(missing)})
+    login = link.begin_login(cleaned, state=state, back_to=back_address(connector_name))
     grant = LoginGrant.objects.create(
         connector=connector_name,
         staff=by,

@@ -132,6 +132,7 @@ def _begin(request: HttpRequest, link: Connector, base: AccountForm, own: forms.
             "team": cleaned["team"].pk,
             "brand": cleaned["brand"].pk if cleaned["brand"] else None,
             "goal_minutes": cleaned["goal_minutes"],
+            "only_new": own.cleaned_data.get("only_new", True),
         },
         session=request.session,
         by=me(request),
@@ -239,7 +240,8 @@ def channel_choose(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _handling(grant: LoginGrant) -> dict[str, Any]:
     asked = grant.offers["asked"]
-    return {name: asked.get(name) for name in ("team", "brand", "goal_minutes") if asked.get(name)}
+    known = {name: asked[name] for name in ("team", "brand", "goal_minutes") if asked.get(name)}
+    return {"team": Team.general(), "history": not asked.get("only_new", True), **known}
 
 
 def _connect_chosen(

@@ -169,6 +169,29 @@ def test_what_is_there_already_comes_in_where_it_is_wanted(
     assert ChannelAccount.objects.get().settings["only_new"] is False
 
 
+def test_what_the_form_asked_about_the_past_is_proposed(
+    signed_in: Any, ada: Any, general: Any, harbour: Harbour
+) -> None:
+    browser = signed_in(ada)
+    come_back(browser, begin(browser, general))
+    grant = LoginGrant.objects.get()
+    assert grant.offers["asked"]["only_new"] is True
+    address = url("channel-choose", grant.pk)
+    assert browser.get(address).context["form"].initial["history"] is False
+    grant.offers = {**grant.offers, "asked": {**grant.offers["asked"], "only_new": False}}
+    grant.save()
+    assert browser.get(address).context["form"].initial["history"] is True
+
+
+def test_a_login_without_the_operators_app_names_what_is_missing(
+    signed_in: Any, ada: Any, general: Any, harbour: Harbour, settings: Any
+) -> None:
+    settings.CHANNEL_APPS = {}
+    answer = signed_in(ada).post(url("channel-connect", "harbour"), form(general))
+    assert answer.status_code == 422
+    assert "CHANNEL_APP_HARBOUR_ID, CHANNEL_APP_HARBOUR_SECRET" in answer.content.decode()
+
+
 def test_an_account_that_is_connected_is_marked_and_cannot_be_chosen(
     signed_in: Any, ada: Any, general: Any, harbour: Harbour
 ) -> None:
