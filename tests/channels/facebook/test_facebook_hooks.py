@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from crm.models import Customer
+from engagement import pulls
 from engagement.channels.base import Forged, Hook
 from engagement.models import (
     Conversation,
@@ -125,8 +127,6 @@ def test_a_page_that_is_not_connected_waits_parked(meta: MetaPlatform) -> None:
 
 
 def test_what_was_pulled_and_comes_by_webhook_is_one(meta: MetaPlatform) -> None:
-    from engagement import pulls
-
     account = new_account("facebook")
     mid = meta.add_message("7", timezone.now() - timedelta(minutes=1), "once")
     pulls.pull_account(account.pk)
@@ -136,16 +136,13 @@ def test_what_was_pulled_and_comes_by_webhook_is_one(meta: MetaPlatform) -> None
 
 
 def test_a_name_that_no_webhook_tells_comes_with_the_next_pull(meta: MetaPlatform) -> None:
-    from crm.models import Identity
-    from engagement import pulls
-
     account = new_account("facebook")
     mid = meta.add_message("7", timezone.now() - timedelta(minutes=1), "Hi")
     post(body(message(mid, "Hi")))
     understand_all()
-    assert Identity.objects.get().name == ""
+    assert Customer.objects.get().name == "7"
     pulls.pull_account(account.pk)
-    assert Identity.objects.get().name == "N7"
+    assert Customer.objects.get().name == "N7"
 
 
 def sent_delivery(text: str = "It left.", ago: int = 60) -> Delivery:
