@@ -69,14 +69,15 @@ def address_of(outgoing: Outgoing) -> Address:
 
 
 def _post(xrpc: Xrpc, outgoing: Outgoing) -> Sent:
+    if not outgoing.in_reply_to:
+        raise PermanentFailure(_("It is not known which post this answers."))
     where = address_of(outgoing)
     record: dict[str, Any] = {
         "$type": POST,
         "text": outgoing.text,
         "createdAt": written(outgoing.delivery.created_at),
     }
-    if outgoing.in_reply_to:
-        record["reply"] = reply_to(xrpc, outgoing.in_reply_to)
+    record["reply"] = reply_to(xrpc, outgoing.in_reply_to)
     facets = richtext.facets(outgoing.text, _did_or_none)
     if facets:
         record["facets"] = facets

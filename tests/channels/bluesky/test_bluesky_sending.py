@@ -118,6 +118,12 @@ def test_pictures_go_along_and_other_files_do_not(far, link, outgoing, question)
         link.send(outgoing(files=[picture]))
 
 
+def test_an_answer_to_nothing_never_becomes_a_post_of_its_own(far, link, outgoing):
+    with pytest.raises(PermanentFailure, match="which post"):
+        link.send(outgoing(public=True, in_reply_to=""))
+    assert far.count(PUT) == 0
+
+
 def test_an_answer_to_a_deleted_post_says_so(far, link, outgoing, question):
     far.hidden.add(question)
     with pytest.raises(PermanentFailure, match="no longer on Bluesky"):

@@ -8,6 +8,7 @@ import traceback
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Team
@@ -25,7 +26,8 @@ from engagement.channels.base import (
     TransientFailure,
     Uncertain,
 )
-from engagement.models import ChannelAccount, Conversation, HookState, Interaction, RawEvent
+from engagement.models import ChannelAccount, Conversation, HookState, Interaction, RawEvent, RefusedHook
+from engagement.raw_events import understand_one
 from tests.channels.telegram.far import BOT, CHAT, MARA, PERSON, SECONDS, TOKEN, as_body, refusal
 
 GROUP = {"id": -1001987654321, "type": "supergroup", "title": "Bike club"}
@@ -188,6 +190,45 @@ def test_a_delivery_is_known_by_its_number(link):
     assert link.delivery_key(hook_of(b'{"update_id": 7, "message": {}}')) == "7"
     for body in (b"", b"[]", b'{"update_id": "7"}', b"\xff\xfe", b"[" * 100_000):
         assert link.delivery_key(hook_of(body)) == ""
+
+
+def test_the_door_stores_what_is_ours_once_and_counts_what_is_not(client, far, link, saved):
+    saved.hook_key = "k" * 24
+    saved.credentials = {**saved.credentials, "hook_secret": "right"}
+    saved.save()
+    address = reverse("engagement:hook-account", args=["telegram", saved.hook_key])
+    far.say("hello")
+    body = as_body(far.updates[0])
+    headers = {"X-Telegram-Bot-Api-Secret-Token": "wrong"}
+    assert client.post(address, body, content_type="application/json", headers=headers).status_code == 401
+    assert RawEvent.objects.count() == 0 and RefusedHook.objects.get().n == 1
+    headers["X-Telegram-Bot-Api-Secret-Token"] = "right"
+    for _ in range(3):
+        assert client.post(address, body, content_type="application/json", headers=headers).status_code == 200
+    raw = RawEvent.objects.get()
+    assert "right" not in str(raw.headers)
+    understand_one(raw.pk)
+    assert Interaction.objects.get().text == "hello"
+    broken = client.post(
+        address, b'{"update_id": 5, "message"', content_type="application/json", headers=headers
+    )
+    assert broken.status_code == 200
+    parked = RawEvent.objects.exclude(pk=raw.pk).get()
+    understand_one(parked.pk)
+    parked.refresh_from_db()
+    assert (parked.state, parked.error) == ("parked", "the body is not JSON")
+
+
+def test_an_album_of_ten_is_one_conversation(far, saved):
+    photo = [{"file_id": "AwACfile", "file_unique_id": "u", "width": 9, "height": 9, "file_size": 10}]
+    for n in range(10):
+        key = 500 + n
+        message = {"message_id": key, "from": PERSON, "chat": CHAT, "date": SECONDS, "photo": photo}
+        far.tell("message", {**message, "media_group_id": "77"})
+    pulls.pull_account(saved.pk)
+    conversation = Conversation.objects.get()
+    assert conversation.count == 10
+    assert sum(one.attachments.count() for one in Interaction.objects.all()) == 10
 
 
 # Through the machine
