@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from engagement import outbox, pulls, replies
+from engagement import outbox, pulls, reconciling, replies
 from engagement.channels.email import pulling
 from engagement.channels.email.connector import EmailConnector
 from engagement.models import ChannelAccount, Conversation, Delivery, Interaction, RawEvent
@@ -321,6 +321,28 @@ def test_what_was_left_out_at_connecting_and_what_no_pull_reached_is_not_missing
     pull(account)
     imap_server.deliver(new_mail(message_id="coming@x"))
     assert [one.external_id for one in window(account)] == ["new@x"]
+
+
+def test_the_nightly_comparison_brings_back_what_was_lost_and_takes_nothing_as_gone(
+    both, imap_server, more, new_mail
+):
+    for number in range(3):
+        imap_server.deliver(new_mail(message_id=f"a{number}@x"))
+    more.deliver(answer_from_program(new_mail, message_id="r@program", answers="a0@x"))
+    pull(both)
+    Interaction.objects.filter(external_id__in=["a1@x", "r@program"]).delete()
+    with imap_server.client() as client:
+        client.select_folder(imap_server.folder)
+        client.delete_messages(client.search(["HEADER", "Message-ID", "a2@x"]))
+        client.expunge()
+    both.refresh_from_db()
+    now = timezone.now()
+    found = reconciling.compare_day(
+        both, now.date(), now - timedelta(hours=1), now + timedelta(minutes=1), beat=lambda **_: None
+    )
+    assert (found.theirs, found.missing, found.repaired, found.gone) == (3, 2, 2, 0)
+    assert ids() == {"a0@x", "a1@x", "a2@x", "r@program"}
+    assert Interaction.objects.get(external_id="r@program").direction == "outbound"
 
 
 # The self-test
