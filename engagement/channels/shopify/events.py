@@ -249,8 +249,22 @@ def order_of_node(node: Mapping[str, Any]) -> Told:
         buyer=_buyer_of_node(node),
         note=_words(node.get("note")),
         is_test=node.get("test") is True,
-        lines=[_line_of_node(one) for one in _section(node, "lineItems").get("nodes") or ()],
+        lines=[_line_of_node(one) for one in _nodes(node, "lineItems")],
     )
+
+
+def _nodes(node: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The nodes of a connection. Raises ValueError where they are none."""
+    return objects(_section(node, name).get("nodes"), f"{name}.nodes")
+
+
+def objects(found: Any, name: str) -> list[Mapping[str, Any]]:
+    """A list of objects, none for nothing. Raises ValueError."""
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError(f"{name} is no list of objects.")
+    return found
 
 
 def _money(node: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -307,18 +321,16 @@ def order_of_hook(item: Mapping[str, Any]) -> Told:
         buyer=_buyer_of_hook(item),
         note=_words(item.get("note")),
         is_test=item.get("test") is True,
-        lines=[_line_of_hook(one) for one in item.get("line_items") or () if isinstance(one, dict)],
+        lines=[_line_of_hook(one) for one in objects(item.get("line_items"), "line_items")],
     )
 
 
 def _refunded(item: Mapping[str, Any]) -> Decimal:
     """Money that went back: successful transactions of refunds."""
-    total = Decimal(0)
-    for refund in item.get("refunds") or ():
-        for one in (refund.get("transactions") or ()) if isinstance(refund, dict) else ():
-            if isinstance(one, dict) and one.get("kind") == "refund" and one.get("status") == "success":
-                total += abs(_amount(one.get("amount"), "amount"))
-    return total
+    refunds = objects(item.get("refunds"), "refunds")
+    moved = [one for refund in refunds for one in objects(refund.get("transactions"), "transactions")]
+    back = [one for one in moved if one.get("kind") == "refund" and one.get("status") == "success"]
+    return sum((abs(_amount(one.get("amount"), "amount")) for one in back), Decimal(0))
 
 
 def _buyer_of_hook(item: Mapping[str, Any]) -> Author | None:
@@ -331,9 +343,8 @@ def _buyer_of_hook(item: Mapping[str, Any]) -> Author | None:
 
 def _line_of_hook(item: Mapping[str, Any]) -> LineIn:
     units, price = _units(item.get("quantity")), _amount(item.get("price") or "0", "price")
-    off = sum(
-        (_amount(one.get("amount"), "amount") for one in item.get("discount_allocations") or ()), Decimal(0)
-    )
+    taken = objects(item.get("discount_allocations"), "discount_allocations")
+    off = sum((_amount(one.get("amount"), "amount") for one in taken), Decimal(0))
     each = price - off / units if units else price
     return LineIn(
         title=_words(item.get("title")) or "Product",

@@ -99,11 +99,11 @@ def _whole(link: http.Client, node: Mapping[str, Any]) -> Mapping[str, Any]:
     info = lines.get("pageInfo") if isinstance(lines, dict) else None
     if not isinstance(lines, dict) or not isinstance(info, dict) or not info.get("hasNextPage"):
         return node
-    found, after = list(lines.get("nodes") or ()), info.get("endCursor")
+    found, after = events.objects(lines.get("nodes"), "lineItems.nodes"), info.get("endCursor")
     for _ in range(50):
         told = ask(link, queries.MORE_LINES, {"id": node.get("id"), "after": after}).get("order") or {}
         more = told.get("lineItems") or {}
-        found += more.get("nodes") or ()
+        found = [*found, *events.objects(more.get("nodes"), "lineItems.nodes")]
         after = (more.get("pageInfo") or {}).get("endCursor")
         if not (more.get("pageInfo") or {}).get("hasNextPage"):
             break

@@ -401,15 +401,16 @@ def test_a_request_about_nobody_we_know_is_a_line_in_the_audit_trail(account, th
 
 def test_a_request_for_another_shop_of_the_app_finds_its_account(account, there, ada):
     other = ChannelAccount.objects.create(
-        connector="shopify", network="shopify", external_id="other.myshopify.com", issuer="other.myshopify.com",
-        name="Other", team=account.team,
-    )  # fmt: skip
-    known_customer(other)
-    tell(
-        account,
-        {**REQUEST, "shop_domain": "other.myshopify.com", "customer": {"id": 191167}},
-        "customers/redact",
+        connector="shopify",
+        network="shopify",
+        external_id="other.myshopify.com",
+        issuer="other.myshopify.com",
+        name="Other",
+        team=account.team,
     )
+    known_customer(other)
+    asked = {**REQUEST, "shop_domain": "other.myshopify.com", "customer": {"id": 191167}}
+    tell(account, asked, "customers/redact")
     raw_events.sweep()
     assert Task.objects.count() == 1
 
