@@ -152,13 +152,15 @@ def _walk(xrpc: Xrpc, state: Mapping[str, Any]) -> Iterator[Page]:
     """From the newest to the floor; `top` moves only at the end, so that a walk cut off leaves no gap."""
     walk, state = dict(state["walk"]), dict(state)
     history = "top" not in state
+    before: set[str] = set()
     while True:
         found = notifications(xrpc, str(walk["next"]))
         items = objects_of(found, "notifications")
         walk = _stepped(walk, items, maybe_text(found, "cursor"))
         deep = not walk["floor"]
-        known = set() if deep else set(state.get("recent", []))
+        known = before if deep else before | set(state.get("recent", []))
         fresh = [item for item in items if digest_of(item) not in known]
+        before = {digest_of(item) for item in items}
         batch = read_items(fresh, xrpc.did)
         state = {**state, "recent": _remembered(items, state.get("recent", []), first=not walk["went_on"])}
         state.pop("walk", None)

@@ -215,6 +215,16 @@ def test_a_whole_conversation_lands_in_one(far, saved):
     assert Interaction.objects.count() == 3
 
 
+def test_pages_of_one_moment_are_no_pull_that_goes_round(far, saved):
+    root = far.post(US, "New lights are in")
+    far.page_size = 5
+    ids = {far.say(MARA, f"a {n}", 5 if n < 5 else 10 + n, to=root) for n in range(12)}
+    pulled = pulls.pull_account(saved.pk)
+    assert pulled.failure == ""
+    assert set(Interaction.objects.values_list("external_id", flat=True)) == ids
+    assert ChannelAccount.objects.get(pk=saved.pk).repeated == 0
+
+
 def test_a_parked_item_is_understood_later(far, saved):
     uri = far.say(MARA, "hello", 1)
     record = far.notes[0]["record"]
