@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from engagement.channels.base import Connector, Outgoing, PermanentFailure, Sent
 from engagement.channels.webchat.forms import WebchatForm
@@ -22,6 +22,10 @@ class WebchatConnector(Connector):
     icon = "ti-message-circle"
     hue = "chat"
     about = "A chat window on your own pages: visitors write, and answers appear where they read."
+    needs: ClassVar[tuple[str, ...]] = (
+        "The addresses of your pages on which the window shows.",
+        "Somebody who can put one line of HTML into those pages.",
+    )
     why_not_compared = "It is our own: what visitors write is nowhere but here."
     networks = ("chat",)
     can_reply = True
