@@ -163,6 +163,10 @@ class Connector:
         """Length as the platform counts it."""
         return len(text)
 
+    def length_note(self, text: str) -> str:
+        """What a writer should know of this length beside the number (that it costs several messages)."""
+        return ""
+
     def fill_account(self, account: ChannelAccount, cleaned: Mapping[str, Any]) -> None:
         """Put a valid form's values into an account that is not saved yet, secrets apart."""
         secrets = {name: value for name, value in cleaned.items() if name in self.secret_fields and value}

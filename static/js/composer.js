@@ -12,9 +12,10 @@ const isNote = () => form().dataset.writing === "note";
 /* Some networks count in bytes, in weights or with links at a fixed length: there the server counts. */
 const COUNT_MS = 250;
 let countTimer = 0;
-const showCount = (n) => {
+const showCount = (n, note = "") => {
   const length = part("[data-length]");
   length.textContent = n.toLocaleString();
+  part("[data-length-note]").textContent = note && ` · ${note}`;
   length.parentElement.classList.toggle("r-neg", n > Number(form().dataset.max));
 };
 const count = () => {
@@ -30,7 +31,10 @@ const countThere = async () => {
   body.set("text", text);
   try {
     const answer = await fetch(box.dataset.lengthUrl, { method: "POST", body, headers: { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content } });
-    if (answer.ok && form() === box && area().value === text) showCount((await answer.json()).length);
+    if (answer.ok && form() === box && area().value === text) {
+      const told = await answer.json();
+      showCount(told.length, told.note);
+    }
   } catch { /* the server counts again when it is sent */ }
 };
 

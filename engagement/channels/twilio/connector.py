@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 from twilio.request_validator import RequestValidator, get_signature_algorithm
 
 from crm.identities import PHONE
@@ -79,6 +80,11 @@ class TwilioConnector(Connector):
 
     def count_length(self, text: str) -> int:
         return lengths.units(text)
+
+    def length_note(self, text: str) -> str:
+        """How many messages are charged for one that does not fit into one."""
+        count = lengths.segments(text)
+        return _("%(count)d messages") % {"count": count} if count > 1 else ""
 
     def limits(self, account: ChannelAccount, *, public: bool) -> Limits:
         return Limits(length=lengths.MOST, files=0, file_bytes=0)
