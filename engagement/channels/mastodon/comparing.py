@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from engagement.channels.base import Event, Listed, TransientFailure
 from engagement.channels.fields import maybe_mapping, maybe_text
 from engagement.channels.mastodon.client import Client, Json
@@ -31,9 +33,9 @@ def list_window(account: ChannelAccount, since: datetime, until: datetime) -> It
             if not found or min(arrived_at(one) for one in found) < since:
                 return
             if maybe_text(found[-1], "id") == last:
-                raise TransientFailure("The server repeats a page: the same notifications came twice.")
+                raise TransientFailure(_("The server repeats a page: the same notifications came twice."))
             last = maybe_text(found[-1], "id")
-    raise TransientFailure(f"The server gives more than {MOST_PAGES} pages: there is no end.")
+    raise TransientFailure(_("The server gives more than %(n)s pages: there is no end.") % {"n": MOST_PAGES})
 
 
 def _listed(

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_noop
+
 from engagement.channels.base import (
     Act,
     Connector,
@@ -48,16 +50,18 @@ class MastodonConnector(Connector):
     has_metrics = True
     takes_files = True
     acts = frozenset({Act.LIKE, Act.UNLIKE, Act.DELETE, Act.BLOCK, Act.UNBLOCK})
-    about = "Mentions, replies and direct messages come in; answers go out with the same visibility."
-    needs = ("The address of the server, and somebody who can sign in there with the account.",)
+    about = gettext_noop(
+        "Mentions, replies and direct messages come in; answers go out with the same visibility."
+    )
+    needs = (gettext_noop("The address of the server, and somebody who can sign in there with the account."),)
     scopes: ClassVar[Mapping[str, str]] = {
-        "read:accounts": "know which account it is",
-        "read:notifications": "read mentions and direct messages",
-        "read:statuses": "read what an answer belongs to, and our posts",
-        "write:statuses": "answer, delete answers",
-        "write:media": "answer with files",
-        "write:favourites": "like what customers wrote",
-        "write:blocks": "block somebody",
+        "read:accounts": gettext_noop("know which account it is"),
+        "read:notifications": gettext_noop("read mentions and direct messages"),
+        "read:statuses": gettext_noop("read what an answer belongs to, and our posts"),
+        "write:statuses": gettext_noop("answer, delete answers"),
+        "write:media": gettext_noop("answer with files"),
+        "write:favourites": gettext_noop("like what customers wrote"),
+        "write:blocks": gettext_noop("block somebody"),
     }
     max_length = login.LETTERS
     max_attachment_bytes = login.MEGABYTES * 1024 * 1024

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.text import parse_when
 from engagement.channels.base import Author, Change, Direction, Event, File, Kind, Parcel, PostRef
 from engagement.channels.email.plain import text_of
@@ -169,7 +171,7 @@ def _file(media: Json) -> File:
     kind = maybe_text(media, "type")
     name = url.partition("?")[0].rpartition("/")[2] or f"{kind or 'file'}-{maybe_text(media, 'id')}"
     guessed = mimetypes.guess_type(name)[0] or DEFAULT_TYPES.get(kind, "application/octet-stream")
-    note = "" if url else "The server has not fetched this file."
+    note = "" if url else _("The server has not fetched this file.")
     return File(name[:200], guessed, url=url, note=note)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from engagement.channels.base import Finding, SendFailed
 from engagement.channels.mastodon.client import Client
@@ -13,10 +14,10 @@ from engagement.channels.mastodon.login import learn
 from engagement.models import ChannelAccount
 
 WRITES = {
-    "write:statuses": "answer",
-    "write:media": "send files",
-    "write:favourites": "like",
-    "write:blocks": "block",
+    "write:statuses": gettext_noop("answer"),
+    "write:media": gettext_noop("send files"),
+    "write:favourites": gettext_noop("like"),
+    "write:blocks": gettext_noop("block"),
 }
 """What cannot be tried without doing it: judged by what was granted."""
 
@@ -24,14 +25,14 @@ WRITES = {
 def examine(account: ChannelAccount) -> Sequence[Finding]:
     """Reading is tried; writing is judged by the permissions that were granted."""
     found = [
-        _tried("sign-in", "read:accounts", lambda: learn(account)),
-        _tried("read mentions", "read:notifications", lambda: _mentions(account)),
-        _tried("read posts", "read:statuses", lambda: _posts(account)),
+        _tried(_("sign-in"), "read:accounts", lambda: learn(account)),
+        _tried(_("read mentions"), "read:notifications", lambda: _mentions(account)),
+        _tried(_("read posts"), "read:statuses", lambda: _posts(account)),
     ]
     for scope, name in WRITES.items():
         works = not account.scopes or bool({scope, scope.partition(":")[0]} & set(account.scopes))
         remedy = "" if works else _("Connect the account again and allow it.")
-        found.append(Finding(name, works=works, remedy=remedy, scope=scope))
+        found.append(Finding(_(name), works=works, remedy=remedy, scope=scope))
     return found
 
 

@@ -14,6 +14,7 @@ from itertools import takewhile
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core.text import parse_when
 from engagement.channels.base import (
@@ -85,7 +86,7 @@ def _backward(account: ChannelAccount, client: Client, cursor: Cursor) -> Iterat
         cursor["backs"] = int(cursor.get("backs", 0)) + 1
         done = not found or len(kept) < len(found) or cursor["backs"] >= HISTORY_PAGES
         if not done and _id(found[-1]) == back:
-            raise TransientFailure("The server repeats a page: the same notifications came twice.")
+            raise TransientFailure(_("The server repeats a page: the same notifications came twice."))
         events, bad = _understood(account, client, kept, cursor)
         if done:
             cursor["min_id"] = cursor.pop("newest")
@@ -106,14 +107,14 @@ def _forward(account: ChannelAccount, client: Client, cursor: Cursor) -> Iterato
             return
         following = newer or _id(found[0])
         if following == at:
-            raise TransientFailure("The server repeats a page: the same notifications came twice.")
+            raise TransientFailure(_("The server repeats a page: the same notifications came twice."))
         settled = [one for one in found if arrived_at(one) <= timezone.now() - BEHIND]
         if settled:
             cursor["min_id"] = following if len(settled) == len(found) else _id(settled[0])
         events, bad = _understood(account, client, found, cursor)
         yield Page(events, dict(cursor), bad, more=True, history=_is_history(account, events))
         at = following
-    raise TransientFailure(f"The server gives more than {MOST_PAGES} pages: there is no end.")
+    raise TransientFailure(_("The server gives more than %(n)s pages: there is no end.") % {"n": MOST_PAGES})
 
 
 def _id(notification: Json) -> str:

@@ -6,6 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Self
 
+from django.utils.translation import gettext as _
+
 from core import http
 from engagement.channels import calling
 from engagement.channels.base import (
@@ -85,10 +87,10 @@ class Client:
     def upload(self, content: bytes, category: str) -> str:
         """Put a picture there; its id, for a post or a message within the next hours."""
         body = {"media": base64.b64encode(content).decode(), "media_category": category}
-        data, _ = self.call("POST", "media/upload", json=body)
+        data, _answer = self.call("POST", "media/upload", json=body)
         found = data.get("data")
         if not isinstance(found, dict) or not found.get("id"):
-            raise TransientFailure("X took the picture and gave no id for it.")
+            raise TransientFailure(_("X took the picture and gave no id for it."))
         return str(found["id"])
 
     def download(self, path: str, *, most: int) -> http.Answer:
@@ -120,9 +122,9 @@ def told_by(method: str, answer: http.Answer) -> dict[str, Any]:
     """The JSON object of a good answer; an answer of 200 may hold an error and nothing else."""
     told = problem_of(answer)
     if not told:
-        broken = "X answered with something that is no JSON."
+        broken = _("X answered with something that is no JSON.")
         raise TransientFailure(broken) if method == "GET" else Uncertain(broken)
     if "data" not in told and "meta" not in told and told.get("errors"):
-        text = words_of(told) or "X answered with an error and nothing else."
+        text = words_of(told) or _("X answered with an error and nothing else.")
         raise TransientFailure(text) if method == "GET" else PermanentFailure(text)
     return told

@@ -32,7 +32,7 @@ def list_window(account: ChannelAccount, since: datetime, until: datetime) -> It
 
 
 def _mentions(account: ChannelAccount, since: datetime, until: datetime) -> Iterator[list[Listed]]:
-    walk, token = Walk("mentions"), ""
+    walk, token = Walk(), ""
     params = {"max_results": PAGE, "start_time": _written(since), "end_time": _written(until)}
     with Client(account) as client:
         while True:
@@ -46,7 +46,7 @@ def _mentions(account: ChannelAccount, since: datetime, until: datetime) -> Iter
 
 
 def _messages(account: ChannelAccount, since: datetime, until: datetime) -> Iterator[list[Listed]]:
-    walk, token = Walk("direct messages"), ""
+    walk, token = Walk(), ""
     with Client(account, bucket="dms") as client:
         while True:
             more = {"pagination_token": token} if token else {}

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext_noop
+
 from engagement.channels.base import (
     Act,
     Connector,
@@ -62,22 +64,24 @@ class XConnector(Connector):
     takes_files = True
     acts = frozenset(Act)
     keys_of = NAME
-    about = "Mentions, replies and direct messages come in; answers go out as posts or direct messages."
+    about = gettext_noop(
+        "Mentions, replies and direct messages come in; answers go out as posts or direct messages."
+    )
     needs = (
-        "An app at developer.x.com with OAuth 2.0, and credit for the X API: reading and posting are billed.",
-        "The app's keys in CHANNEL_APP_X_ID and CHANNEL_APP_X_SECRET.",
-        "For webhooks also CHANNEL_APP_X_CONSUMER_SECRET and CHANNEL_APP_X_BEARER_TOKEN.",
+        gettext_noop("An app at developer.x.com with OAuth 2.0, and credit: X bills reading and posting."),
+        gettext_noop("The app's keys in CHANNEL_APP_X_ID and CHANNEL_APP_X_SECRET."),
+        gettext_noop("For webhooks also CHANNEL_APP_X_CONSUMER_SECRET and CHANNEL_APP_X_BEARER_TOKEN."),
     )
     scopes: ClassVar[Mapping[str, str]] = {
-        "tweet.read": "read mentions and replies",
-        "users.read": "know who wrote",
-        "tweet.write": "answer in public",
-        "dm.read": "read direct messages",
-        "dm.write": "answer direct messages, block them",
-        "offline.access": "stay connected for more than two hours",
-        "like.write": "like what customers wrote",
-        "tweet.moderate.write": "hide replies to our posts",
-        "media.write": "answer with pictures",
+        "tweet.read": gettext_noop("read mentions and replies"),
+        "users.read": gettext_noop("know who wrote"),
+        "tweet.write": gettext_noop("answer in public"),
+        "dm.read": gettext_noop("read direct messages"),
+        "dm.write": gettext_noop("answer direct messages, block them"),
+        "offline.access": gettext_noop("stay connected for more than two hours"),
+        "like.write": gettext_noop("like what customers wrote"),
+        "tweet.moderate.write": gettext_noop("hide replies to our posts"),
+        "media.write": gettext_noop("answer with pictures"),
     }
     max_length = 280
     max_attachment_bytes = 5 * MEGABYTE

@@ -13,6 +13,8 @@ from datetime import datetime
 from html import unescape
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.text import parse_epoch, parse_when
 from engagement.channels.base import Author, Change, Direction, Event, File, Kind, PostRef
 from engagement.channels.x.ids import moment_of
@@ -183,7 +185,7 @@ def _file(media: Mapping[str, Any]) -> File:
     kind = next(
         (kind for kind, short in ENDINGS.items() if short == ending.replace("jpeg", "jpg")), "image/jpeg"
     )
-    note = "" if url else "X gives programs no file for this."
+    note = "" if url else _("X gives programs no file for this.")
     return File(f"{key}.{ENDINGS[kind]}", kind, url=url, note=note)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from engagement.channels.base import AuthFailure, Finding, SendFailed, TransientFailure, app_keys
 from engagement.channels.x.client import NAME, Client
@@ -12,12 +13,12 @@ from engagement.channels.x.json_parts import part
 from engagement.models import ChannelAccount
 
 BY_GRANT = {
-    "tweet.write": "post",
-    "dm.write": "send direct messages",
-    "like.write": "like",
-    "tweet.moderate.write": "hide replies",
-    "media.write": "send pictures",
-    "offline.access": "stay connected",
+    "tweet.write": gettext_noop("post"),
+    "dm.write": gettext_noop("send direct messages"),
+    "like.write": gettext_noop("like"),
+    "tweet.moderate.write": gettext_noop("hide replies"),
+    "media.write": gettext_noop("send pictures"),
+    "offline.access": gettext_noop("stay connected"),
 }
 """What cannot be tried without doing it: judged by what was granted."""
 
@@ -38,18 +39,18 @@ def check(account: ChannelAccount) -> None:
 def examine(account: ChannelAccount) -> Sequence[Finding]:
     """Reading is tried; writing is judged by the permissions that were granted."""
     found = [
-        _tried("sign-in", "users.read", lambda: check(account)),
+        _tried(_("sign-in"), "users.read", lambda: check(account)),
         _tried(
             "read mentions",
             "tweet.read",
             lambda: _read(account, f"users/{account.external_id}/mentions", "5"),
         ),
-        _tried("read direct messages", "dm.read", lambda: _read(account, "dm_events", "1")),
+        _tried(_("read direct messages"), "dm.read", lambda: _read(account, "dm_events", "1")),
     ]
     for scope, name in BY_GRANT.items():
         granted = not account.scopes or scope in account.scopes
         remedy = "" if granted else _("Connect the account again and allow it.")
-        found.append(Finding(name, works=granted, remedy=remedy, scope=scope))
+        found.append(Finding(_(name), works=granted, remedy=remedy, scope=scope))
     return [*found, _webhook()]
 
 
@@ -71,4 +72,4 @@ def _webhook() -> Finding:
     works = bool(keys.get("consumer_secret") and keys.get("bearer_token"))
     text = "" if works else _("Without them mentions come by asking once a minute, which loses nothing.")
     remedy = "" if works else _("Set CHANNEL_APP_X_CONSUMER_SECRET and CHANNEL_APP_X_BEARER_TOKEN.")
-    return Finding("webhook", works=works, text=text, remedy=remedy)
+    return Finding(_("webhook"), works=works, text=text, remedy=remedy)

@@ -67,7 +67,7 @@ def _first_error(problem: dict[str, Any]) -> dict[str, Any]:
 def refusal(answer: http.Answer) -> SendFailed:
     """The failure that an answer of 400 to 499 is."""
     problem = problem_of(answer)
-    text = words_of(problem) or f"X answered {answer.status}."
+    text = words_of(problem) or _("X answered %(status)s.") % {"status": answer.status}
     if answer.status == 401:
         return TokenExpired(text, advice=_("Connect the account again in Settings, Channels."))
     if answer.status == 429:

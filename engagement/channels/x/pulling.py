@@ -15,6 +15,8 @@ from datetime import UTC
 from hashlib import sha256
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from engagement.channels.base import (
     Bad,
     Change,
@@ -62,8 +64,7 @@ def _may_read_messages(account: ChannelAccount) -> bool:
 class Walk:
     """Remembers what a walk has seen, so that one which goes in circles ends."""
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self) -> None:
         self.tokens: set[str] = set()
         self.last: list[str] = []
         self.pages = 0
@@ -72,11 +73,11 @@ class Walk:
         """Raises TransientFailure where a page or a token comes again, or there is no end."""
         self.pages += 1
         if token and token in self.tokens:
-            raise TransientFailure(f"X repeats a page of {self.what}: the same token came twice.")
+            raise TransientFailure(_("X repeats a page: the same token came twice."))
         if found and found == self.last:
-            raise TransientFailure(f"X repeats a page of {self.what}: the same items came twice.")
+            raise TransientFailure(_("X repeats a page: the same items came twice."))
         if self.pages > MOST_PAGES:
-            raise TransientFailure(f"X gives more than {MOST_PAGES} pages of {self.what}: there is no end.")
+            raise TransientFailure(_("X gives more than %(n)s pages: there is no end.") % {"n": MOST_PAGES})
         self.tokens.add(token)
         self.last = found
 
@@ -109,7 +110,7 @@ def _beside(one: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mentions(account: ChannelAccount, cursor: Cursor) -> Iterator[Page]:
-    walk = Walk("mentions")
+    walk = Walk()
     with Client(account) as client:
         while True:
             told = _mentions_page(account, client, cursor)
@@ -161,7 +162,7 @@ def _is_history(account: ChannelAccount, events: Sequence[Event | Change]) -> bo
 
 def _messages(account: ChannelAccount, cursor: Cursor) -> Iterator[Page]:
     """X has no "since" here: the walk ends at what the last one began with."""
-    walk = Walk("direct messages")
+    walk = Walk()
     with Client(account, bucket="dms") as client:
         while True:
             try:
