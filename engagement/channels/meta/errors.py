@@ -111,6 +111,8 @@ def failure_of(error: GraphError, *, wait: float = 0.0) -> SendFailed:
 def _advice(error: GraphError) -> str:
     if error.code in UNREACHABLE or error.subcode == UNKNOWN_PERSON_SUBCODE:
         return _("They cannot be reached there just now. Use another channel.")
+    if error.code == 131042:
+        return _("WhatsApp wants a valid payment method: mend it in WhatsApp Manager.")
     if error.code == 506:
         return _("The same text was sent just before. Change it a little.")
     return ""
