@@ -478,13 +478,14 @@ def test_a_paused_account_says_so_in_the_thread_and_in_the_composer(write, amy) 
 
 def test_the_counter_asks_how_the_network_counts(general, double, amy, monkeypatch) -> None:
     monkeypatch.setattr(DoubleConnector, "count_length", lambda self, text: len(text.encode()))
+    monkeypatch.setattr(DoubleConnector, "length_note", lambda self, text: "2 messages")
     conversation = hear(make_account(general))
     client = Client()
     client.force_login(amy)
     page = client.get(reverse("engagement:conversation", args=[conversation.pk])).content.decode()
     address = reverse("engagement:length-count", args=[conversation.pk])
     assert f'data-length-url="{address}"' in page
-    assert client.post(address, {"text": "Zoë "}).json() == {"length": 4}
+    assert client.post(address, {"text": "Zoë "}).json() == {"length": 4, "note": "2 messages"}
 
 
 # Tokens
