@@ -172,3 +172,4 @@ def test_a_withheld_number_cannot_be_answered(outgoing, there):
 def test_length_is_counted_as_a_phone_counts(text, length, messages):
     assert LINK.count_length(text) == length
     assert lengths.segments(text) == messages
+    assert LINK.length_note(text) == (f"{messages} messages" if messages > 1 else "")
