@@ -51,8 +51,8 @@ RANK = {
 }
 """Statuses move forward only: a late "sent" never covers a "delivered", nor a "failed"."""
 CHANGED_FIELDS = (
-    "text", "subject", "rating", "edited_at", "deleted_at", "hidden_at", "hidden_as_of", "language", "sentiment",
-    "reason", "topics", "reader",
+    "text", "subject", "rating", "edited_at", "deleted_at", "hidden_at", "hidden_as_of", "language",
+    "sentiment", "reason", "topics", "reader",
 )  # fmt: skip
 
 

@@ -12,9 +12,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
+from django.core.files.storage import default_storage
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -23,6 +26,7 @@ from core.events import Happening, emit_many
 from engagement.channels import connector
 from engagement.channels.base import Direction, Event
 from engagement.ingest.prepare import Prepared
+from engagement.media import names_of
 from engagement.models import (
     ChannelAccount,
     Conversation,
@@ -246,6 +250,8 @@ def take_network_id(interaction: Interaction, external_id: str) -> None:
 def _drop_twin(twin: Interaction, interaction: Interaction) -> None:
     """The echo was stored as a message of its own; a conversation that held it alone is ours too."""
     alone = twin.conversation_id
+    for name in names_of(twin.attachments.all()):
+        transaction.on_commit(partial(default_storage.delete, name), robust=True)
     twin.delete()
     if alone is None:
         return

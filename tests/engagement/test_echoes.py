@@ -225,6 +225,27 @@ def test_an_edit_of_a_post_and_older_words_of_it_in_any_order(shop: ChannelAccou
             transaction.set_rollback(True)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (Change("c", "shout", timezone.now()), "kind 'shout'"),
+        (Change("c", "edit", timezone.now().replace(tzinfo=None)), "no time zone"),
+        (Change("c", "edit", timezone.now() + timedelta(days=9)), "in the future"),
+        (Change("", "edit", timezone.now()), "1 to 320 characters"),
+        (Change("c\x00", "delete", timezone.now()), "NUL"),
+        (Change("c\ud800", "delete", timezone.now()), "no id has"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_and_the_others_count(
+    shop: ChannelAccount, change: Change, reason: str
+) -> None:
+    ingest(shop, [inbound("c")])
+    result = ingest(shop, [change, Change("c", "edit", timezone.now(), "Better"), inbound("d", minute=1)])
+    assert result.outcomes == [Outcome.REJECTED, Outcome.CHANGED, Outcome.STORED]
+    assert reason in result.reasons[0]
+    assert Interaction.objects.get(external_id="c").text == "Better"
+
+
 def test_five_hundred_changes_take_as_many_statements_as_five(shop: ChannelAccount) -> None:
     counts = []
     for size in (5, 500):
