@@ -56,7 +56,7 @@ def event_of(number: int, texts: Sequence[str], people: int, *, prefix: str = "e
 class Far(Platform):
     """Pages of events by position, and messages as they were taken."""
 
-    def __init__(self, events: Mapping[str, Sequence[dict[str, Any]]], *, page: int = 50) -> None:
+    def __init__(self, events: Mapping[str, list[dict[str, Any]]], *, page: int = 50) -> None:
         super().__init__()
         # Who asks may be killed while it is answered.
         self.server.handle_error = lambda *error: None  # type: ignore[method-assign]

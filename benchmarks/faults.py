@@ -25,6 +25,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -41,7 +42,8 @@ from benchmarks._kills import Kill, Killer
 if TYPE_CHECKING:
     from benchmarks._far import Far
 
-FULL, SMALL = 8_000, 3_000
+FED, FEED_EVERY_SECONDS = 20, 0.25
+"""So many new events an account has again and again: more than can be pulled by pages of 25."""
 PEOPLE = 120
 HOOKED = 5
 PUSH_EVERY_SECONDS = 0.1
@@ -58,26 +60,23 @@ CONNECTORS = ("keyed", "readable", "neither")
 def main() -> int:
     """Measure and return the exit code."""
     figures = Figures()
-    count = SMALL if is_small() else FULL
     say_machine(figures)
     figures.say("seed of the moments", str(SEED))
-    figures.say("events of each account", count)
     with tempfile.TemporaryDirectory(prefix="rapport-far-") as folder:
         Path(folder).chmod(0o755)
         sys.path.insert(0, folder)
-        _measure(figures, count, Path(folder))
+        _measure(figures, Path(folder))
     return figures.exit_code()
 
 
-def _measure(figures: Figures, count: int, folder: Path) -> None:
+def _measure(figures: Figures, folder: Path) -> None:
     # Settings are read when the connectors are imported: the platform's own address must stand there before.
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from benchmarks._far import Far, event_of, install
+    from benchmarks._far import Far, install
 
     install(folder)
     texts = _talk.care_texts()
-    events = {name: [event_of(n, texts, PEOPLE) for n in range(count)] for name in CONNECTORS}
-    with Far(events) as far:
+    with Far({name: [] for name in CONNECTORS}) as far:
         urls = ",".join(f"{name}={far.url}" for name in CONNECTORS)
         os.environ["CHANNEL_URLS"] = urls
         path = f"{folder}:{BASE_DIR}"
@@ -204,15 +203,11 @@ def _flush_redis(world: World, phase: str, progress: dict[str, Callable[[], int]
 def _crash_postgres(world: World, phase: str, progress: dict[str, Callable[[], int]]) -> None:
     from django.db import connections
 
-    backend = world.one(
-        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'rapport worker %%' "
-        "ORDER BY backend_xid IS NULL LIMIT 1"
-    )
     started = world.one(
         "SELECT pg_postmaster_start_time()::text || max(backend_start)::text "
         "FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
     )
-    os.kill(backend, signal.SIGKILL)
+    _kill_backend(world)
     connections.close_all()
     time.sleep(0.5)
     seconds = max(_wait_for(world, one) for one in progress.values())
@@ -222,6 +217,19 @@ def _crash_postgres(world: World, phase: str, progress: dict[str, Callable[[], i
     )
     world.figures.equal(f"{phase}: PostgreSQL started anew", again != started, True)
     world.figures.say(f"{phase}: PostgreSQL crashed, everything goes on after, seconds", seconds)
+
+
+def _kill_backend(world: World) -> None:
+    """Kill one that serves a worker, in a transaction if there is such a one; it may just have ended."""
+    for _turn in range(100):
+        backend = world.one(
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'rapport worker %%' "
+            "ORDER BY backend_xid IS NULL LIMIT 1"
+        )
+        with suppress(ProcessLookupError):
+            os.kill(backend, signal.SIGKILL)
+            return
+    sys.exit("Error: no backend of PostgreSQL could be killed.")
 
 
 # Pulls
@@ -267,6 +275,25 @@ class Pusher:
             return False
 
 
+class Feeder:
+    """Lets the platform have something new all the time, so that there is always something to pull."""
+
+    def __init__(self, far: Far, texts: list[str]) -> None:
+        self.far, self.texts = far, texts
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        from benchmarks._far import event_of
+
+        for first in itertools.count(0, FED):
+            new = [event_of(first + n, self.texts, PEOPLE) for n in range(FED)]
+            for kept in self.far.events.values():
+                kept.extend(new)
+            if self.ended.wait(FEED_EVERY_SECONDS):
+                return
+
+
 def _pulls(world: World, texts: list[str], folder: Path) -> list[Kill]:
     from benchmarks._far import new_account
 
@@ -275,8 +302,10 @@ def _pulls(world: World, texts: list[str], folder: Path) -> list[Kill]:
     pusher = Pusher(world, texts)
     for name in CONNECTORS:
         new_account(name, name)
+    feeder = Feeder(far, texts)
     began = time.monotonic()
     pusher.thread.start()
+    feeder.thread.start()
     wait_until(lambda: _stored(world) > 100, seconds=120, what="the first events")
     kills = _disturb(
         world,
@@ -289,8 +318,11 @@ def _pulls(world: World, texts: list[str], folder: Path) -> list[Kill]:
         },
     )
     pusher.ended.set()
+    feeder.ended.set()
     pusher.thread.join(60)
-    figures.say("pull: events of an account that were in when the last kill was over", min(_pulled(world)))
+    feeder.thread.join(60)
+    figures.say("pull: events of each account", len(far.events["keyed"]))
+    figures.say("pull: of these in when the last fault was over", min(_pulled(world)))
     far.page, far.page_delay = 250, 0.0
     whole = sum(map(len, far.events.values())) + HOOKED * len(pusher.bodies)
     wait_until(lambda: _stored(world) >= whole, seconds=FINISH_SECONDS, what="the last event")
@@ -308,10 +340,9 @@ def _stored(world: World) -> int:
 
 
 def _pulled(world: World) -> list[int]:
-    """Return how far each account is; one that has come to its end stands for as far as can be."""
-    whole = len(next(iter(world.far.events.values())))
+    """Return how far each account is."""
     told = world.one("SELECT json_agg(coalesce((cursor->>'after')::int, 0)) FROM engagement_channelaccount")
-    return [int(one) if one < whole else sys.maxsize for one in told]
+    return [int(one) for one in told]
 
 
 def _understood(world: World) -> int:
