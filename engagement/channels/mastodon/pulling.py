@@ -40,7 +40,9 @@ from engagement.channels.mastodon.events import (
 from engagement.models import ChannelAccount
 
 LIMIT = "80"
-"""Servers before 4.1 give fewer and say so by their links alone."""
+"""Servers before 4.1 give fewer."""
+FULL = 30
+"""A page of fewer is surely the last one: what is asked for after it can wait for the next pull."""
 BEHIND = timedelta(minutes=2)
 MOST_PAGES = 300
 HISTORY_PAGES = 10
@@ -94,7 +96,7 @@ def _backward(account: ChannelAccount, client: Client, cursor: Cursor) -> Iterat
             cursor.pop("backs")
         else:
             cursor["back"] = _id(found[-1])
-        yield Page(events, dict(cursor), bad, more=True, history=_is_history(account, events))
+        yield Page(events, dict(cursor), bad, more=not done, history=_is_history(account, events))
         if done:
             return
 
@@ -112,7 +114,8 @@ def _forward(account: ChannelAccount, client: Client, cursor: Cursor) -> Iterato
         if settled:
             cursor["min_id"] = following if len(settled) == len(found) else _id(settled[0])
         events, bad = _understood(account, client, found, cursor)
-        yield Page(events, dict(cursor), bad, more=True, history=_is_history(account, events))
+        more = len(found) >= FULL
+        yield Page(events, dict(cursor), bad, more=more, history=_is_history(account, events))
         at = following
     raise TransientFailure(_("The server gives more than %(n)s pages: there is no end.") % {"n": MOST_PAGES})
 

@@ -140,6 +140,14 @@ def test_what_the_server_stores_late_is_not_passed_by(link, account, there):
         assert there.count("/api/v1/notifications") == 1
 
 
+def test_what_is_read_twice_is_no_reason_to_ask_again_at_once(account, there):
+    for number in range(3):
+        there.write(BOB, f"@shop {number}")
+        assert not pulls.pull_account(account.pk).more
+        account.refresh_from_db()
+        assert account.next_pull_at > timezone.now() + timedelta(seconds=30)
+
+
 def test_two_notifications_of_one_status_are_one_line(account, there):
     own = there.write(BOB, "@shop hello")
     there.notify(there.statuses[own], datetime.now(UTC))
