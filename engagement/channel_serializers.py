@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from core.api.fields import Input
+from core.api.schema import example
 from engagement import account_health
 from engagement.channels import connector, paths
 from engagement.models import ChannelAccount
@@ -91,6 +92,7 @@ class ChannelHealthOut(serializers.Serializer[Any]):
     days = DayOut(many=True)
 
 
+@example("The last fortnight", {"days": 14})
 class CompareIn(Input):
     """How far back a comparison goes."""
 
