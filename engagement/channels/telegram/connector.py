@@ -233,7 +233,7 @@ def _updates(bot: Bot, account: ChannelAccount, offset: int) -> Sequence[Json]:
         return _asked(bot, offset)
     except Conflict:
         url = maybe_text(result(bot.ask("getWebhookInfo")), "url")
-        if not account.hook_key or not url.endswith(account.hook_key):
+        if not account.hook_key or account.hook_key not in url:
             raise
     bot.do("deleteWebhook", drop_pending_updates=False)
     return _asked(bot, offset)

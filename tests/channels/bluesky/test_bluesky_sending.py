@@ -6,8 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from accounts.models import Team
+from engagement import pulls
 from engagement.channels.base import (
     Act,
     AuthFailure,
@@ -22,6 +25,9 @@ from engagement.channels.base import (
 )
 from engagement.channels.bluesky import richtext
 from engagement.channels.bluesky.ids import record_key
+from engagement.connecting import change_account, connect_account
+from engagement.examining import examine
+from engagement.models import ChannelAccount
 from tests.channels.bluesky.far import BEN, MARA, PASSWORD, START, US, moment
 
 PUT = "repo.putRecord"
@@ -331,6 +337,25 @@ def test_connecting_finds_the_account_and_its_server(far, link, account):
     assert [one.works for one in link.examine(account)] == [True, True, True]
 
 
+def test_an_admin_connects_breaks_and_mends_an_account(far, ada, db):
+    form = {"handle": "shop.test", "app_password": PASSWORD, "direct_messages": True}
+    given = {"name": "", "team": Team.general(), "brand": None, "goal_minutes": 60, "by": ada}
+    account = connect_account(connector_name="bluesky", cleaned=form, **given)
+    assert (account.name, account.external_id) == ("shop.test", US)
+    with pytest.raises(ValidationError, match="Invalid identifier"):
+        change_account(account=account, cleaned={**form, "app_password": "wrong"}, **given)
+    kept = ChannelAccount.objects.get(pk=account.pk)
+    far.dead |= {kept.credentials["access_token"], kept.credentials["refresh_token"]}
+    far.fail(401, {"error": "AuthenticationRequired", "message": "no"}, path="createSession")
+    far.say(MARA, "hello", 1)
+    pulls.pull_account(kept.pk)
+    kept.refresh_from_db()
+    assert kept.health == "needs_login"
+    change_account(account=kept, cleaned={**form, "app_password": ""}, **given)
+    assert pulls.pull_account(kept.pk).stored == 1
+    assert all(one.works for one in examine(kept))
+
+
 @pytest.mark.parametrize(
     ("handle", "password", "said"),
     [
@@ -340,16 +365,12 @@ def test_connecting_finds_the_account_and_its_server(far, link, account):
     ],
 )
 def test_what_is_wrong_at_connecting_is_said(far, link, handle, password, said):
-    from engagement.models import ChannelAccount
-
     made = ChannelAccount(connector="bluesky", network="bluesky")
     with pytest.raises((PermanentFailure, AuthFailure), match=said):
         link.fill_account(made, {"handle": handle, "app_password": password, "direct_messages": False})
 
 
 def test_a_server_at_a_private_address_is_not_visited(far, link, settings):
-    from engagement.models import ChannelAccount
-
     far.pds = "https://10.1.2.3"
     made = ChannelAccount(connector="bluesky", network="bluesky")
     with pytest.raises(PermanentFailure):

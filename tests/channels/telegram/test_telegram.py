@@ -26,6 +26,10 @@ from engagement.channels.base import (
     TransientFailure,
     Uncertain,
 )
+from engagement.connecting import connect_account
+from engagement.disconnecting import disconnect
+from engagement.examining import examine, see_to_webhook
+from engagement.hooks import address_of
 from engagement.models import ChannelAccount, Conversation, HookState, Interaction, RawEvent, RefusedHook
 from engagement.raw_events import understand_one
 from tests.channels.telegram.far import BOT, CHAT, MARA, PERSON, SECONDS, TOKEN, as_body, refusal
@@ -89,6 +93,26 @@ def test_the_self_test_tells_of_token_webhook_and_groups(far, link, account):
     far.hook = {"url": "https://elsewhere.example"}
     account.hook_state = HookState.NONE
     assert "Another program" in link.examine(account)[1].text
+
+
+def test_an_admin_connects_a_bot_sees_its_webhook_and_takes_it_off(far, settings, ada, db):
+    settings.PUBLIC_URL = "https://crm.example.com"
+    form = {"bot_token": TOKEN, "groups": True}
+    given = {"name": "", "team": Team.general(), "brand": None, "goal_minutes": 60, "by": ada}
+    account = connect_account(connector_name="telegram", cleaned=form, **given)
+    assert (account.name, account.external_id) == ("@rapport_shop_bot", str(BOT))
+    assert see_to_webhook(account) == HookState.ON
+    assert (
+        far.hook["url"]
+        == f"https://crm.example.com/hooks/telegram/{account.hook_key}/"[: len(far.hook["url"])]
+    )
+    kept = ChannelAccount.objects.get(pk=account.pk)
+    assert kept.credentials["hook_secret"] == far.hook["secret_token"]
+    assert all(one.works for one in examine(kept))
+    disconnect(account=kept, by=ada, remove=False)
+    assert far.hook == {}
+    again = connect_account(connector_name="telegram", cleaned=form, **given)
+    assert again.pk == account.pk and again.is_active
 
 
 # Asking
