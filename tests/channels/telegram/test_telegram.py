@@ -102,10 +102,8 @@ def test_an_admin_connects_a_bot_sees_its_webhook_and_takes_it_off(far, settings
     account = connect_account(connector_name="telegram", cleaned=form, **given)
     assert (account.name, account.external_id) == ("@rapport_shop_bot", str(BOT))
     assert see_to_webhook(account) == HookState.ON
-    assert (
-        far.hook["url"]
-        == f"https://crm.example.com/hooks/telegram/{account.hook_key}/"[: len(far.hook["url"])]
-    )
+    assert far.hook["url"] == address_of(account)
+    assert far.hook["url"].startswith("https://crm.example.com/hooks/telegram/")
     kept = ChannelAccount.objects.get(pk=account.pk)
     assert kept.credentials["hook_secret"] == far.hook["secret_token"]
     assert all(one.works for one in examine(kept))
@@ -168,7 +166,7 @@ def test_another_reader_is_said_and_a_webhook_of_ours_is_taken_off(far, link, ac
         pull(link, account)
     assert "one reader only" in caught.value.advice
     account.hook_key = "our-own-key"
-    far.hook = {"url": "https://crm.example.com/hooks/telegram/our-own-key"}
+    far.hook = {"url": "https://crm.example.com/hooks/telegram/our-own-key/"}
     assert len(ids(pull(link, account))) == 1 and far.hook == {}
 
 
