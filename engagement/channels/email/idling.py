@@ -46,9 +46,10 @@ def _wait(client: IMAPClient, access: Access) -> Sequence[object]:
     """
     began = time.monotonic()
     found: Sequence[object] = client.idle_check(timeout=CHECK_SECONDS)
-    if any(isinstance(one, tuple) and one[0] == b"BYE" for one in found):
-        raise TransientFailure(f"{access.place} said goodbye.")
-    if not found and time.monotonic() - began < CHECK_SECONDS / 2:
+    is_bye = any(isinstance(one, tuple) and one[0] == b"BYE" for one in found)
+    if is_bye or (not found and time.monotonic() - began < CHECK_SECONDS / 2):
+        # Signing out would wait for an answer that a server which is going away need not give.
+        client.shutdown()
         raise TransientFailure(f"{access.place} hung up.")
     return found
 
