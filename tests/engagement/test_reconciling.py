@@ -10,7 +10,8 @@ from django.core.cache import cache
 
 from core import jobs
 from core.models import Job, Workspace
-from crm.models import RetentionRule
+from crm.models import Identity, RetentionRule
+from crm.privacy.erasing import erase_customer
 from engagement import rates, reconciling
 from engagement.channels.base import RateReached, TransientFailure
 from engagement.ingest import ingest
@@ -134,6 +135,16 @@ def test_the_newest_minutes_are_left_to_the_usual_road(account: ChannelAccount, 
     harbour.say(1, NOW - timedelta(minutes=3))
     compare(account)
     assert ids() == set()
+
+
+def test_what_an_erased_person_said_is_not_missing(account: ChannelAccount, harbour: Harbour) -> None:
+    fill(harbour, days=1)
+    take(account, harbour, range(4))
+    erase_customer(customer=Identity.objects.get(external_id="sailor2").customer, by=None)
+    compare(account)
+    assert ids() == {"m0", "m1", "m3"}
+    today = Reconciliation.objects.get(day=NOW.date())
+    assert (today.theirs, today.missing, today.repaired) == (4, 0, 0)
 
 
 def test_days_are_the_workspaces(account: ChannelAccount, harbour: Harbour) -> None:
