@@ -220,7 +220,8 @@ def check_data(env: Mapping[str, str]) -> None:
     if allowed < settings.DATABASE_CONNECTIONS:
         raise StartError(
             f"PostgreSQL allows {allowed} connections, {settings.DATABASE_CONNECTIONS} may be needed: "
-            "raise its max_connections, or lower WEB_THREADS, WEB_PROCESSES, CHANNEL_THREADS or WORKER_PROCESSES."
+            "raise its max_connections, or lower WEB_THREADS, WEB_PROCESSES, CHANNEL_THREADS or "
+            "WORKER_PROCESSES."
         )
     try:
         redis.Redis.from_url(env["REDIS_URL"], socket_connect_timeout=5, socket_timeout=5).ping()

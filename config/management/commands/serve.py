@@ -11,7 +11,7 @@ from config.programs import beat_command, live_command, watch_command, web_comma
 
 
 class Command(BaseCommand):
-    """Becomes one of web, live, worker, channels, nightly, watch, beat; for containers and service managers."""
+    """Becomes one of web, live, worker, channels, nightly, watch, beat; for containers and services."""
 
     help = "Run one process: web, live, worker, channels, nightly, watch or beat"
     requires_system_checks: list[str] = []  # noqa: RUF012
