@@ -17,47 +17,42 @@ from core.events import emit
 from core.text import clean_text
 from crm.identities import IdentityKey
 from crm.models import Customer, Identity, Task
-from crm.trees import root_of
+from crm.trees import hold_root
 
 
 @transaction.atomic
 def ask_staff(keys: Sequence[IdentityKey], *, title: str, due_on: date, source: str) -> list[Task]:
-    """A task for an admin about each customer who has one of these identities; the same one only once.
+    """A task about each customer who has one of these identities; asked twice, it stays one task.
 
-    Nobody known is answered by a line in the audit trail: there was nothing to hand out or erase.
+    Nobody known is a line in the audit trail: there was nothing to hand out or erase.
     """
-    customers = _customers(keys)
     title = clean_text(title, limit=200).strip()
-    made = [_add(customer, title, due_on) for customer in customers if not _is_asked(customer, title)]
-    record_audit(
-        by=None, verb="privacy.asked", name=source, detail={"customers": [one.pk for one in customers]}
-    )
-    return made
+    held = [hold_root(pk) for pk in sorted(_owners(keys))]
+    if not held:
+        record_audit(by=None, verb="privacy.asked", name=source, detail={"known": False})
+    made = [_add(customer, title, due_on, source) for customer in {one.pk: one for one in held}.values()]
+    return [task for task in made if task is not None]
 
 
-def _customers(keys: Sequence[IdentityKey]) -> list[Customer]:
-    found: dict[int, Customer] = {}
+def _owners(keys: Sequence[IdentityKey]) -> set[int]:
+    found: set[int] = set()
     for key in keys:
         rows = Identity.objects.filter(network=key.network, issuer=key.issuer, external_id=key.external_id)
-        for identity in rows.select_related("customer"):
-            root = root_of(identity.customer)
-            found[root.pk] = root
-    return list(found.values())
+        found.update(rows.values_list("customer_id", flat=True))
+    return found
 
 
-def _is_asked(customer: Customer, title: str) -> bool:
-    return Task.objects.filter(customer=customer, title=title).exists()
-
-
-def _add(customer: Customer, title: str, due_on: date) -> Task:
-    admins = User.objects.filter(role=Role.ADMIN, is_active=True)
+def _add(customer: Customer, title: str, due_on: date, source: str) -> Task | None:
+    """The task, for whoever looks after the customer, else for the admin who is here longest."""
+    if Task.objects.filter(customer=customer, title=title).exists():
+        return None
+    admins = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("created_at", "pk")
+    assignee = customer.owner or admins.first()
     task = Task.objects.create(
-        title=title,
-        due_on=due_on,
-        assignee=admins.order_by("created_at", "pk").first(),
-        customer=customer,
-        home_customer=customer,
+        title=title, due_on=due_on, assignee=assignee, customer=customer, home_customer=customer
     )
-    told = {"staff", *({f"user:{task.assignee_id}"} if task.assignee_id else set())}
+    detail = {"source": source, "task": task.pk}
+    record_audit(by=None, verb="privacy.asked", target=customer, name="", detail=detail)
+    told = {"staff", *({f"user:{assignee.pk}"} if assignee else set())}
     emit("task.created", channels=sorted(told), task=task.pk, customer=customer.pk)
     return task

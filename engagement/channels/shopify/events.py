@@ -23,8 +23,8 @@ STATUS = {
 }  # fmt: skip
 IGNORED = frozenset({"orders/delete", "customers/delete", "customers/disable", "customers/enable"})
 """Told by an id alone, or of no use: what was bought stays, and erasing a person is asked for by redact."""
-DAYS = 30
-"""So long Shopify gives for a customer's request."""
+DAYS = 14
+"""So long staff have for a customer's request; Shopify gives thirty days."""
 REMOVED = "The app was removed from the shop. Connect it again, or disconnect the channel."
 REDACTED = "Shopify asks to erase what came from this shop: disconnect the channel together with its data."
 CENT = Decimal("0.01")
