@@ -163,8 +163,8 @@ CHANNEL_THREADS = whole_number("CHANNEL_THREADS", default=12, least=4)
 # How many connections to mail servers are held open to hear of new mail at once; 0 for none.
 WATCHES = whole_number("WATCHES", default=100, least=0)
 # Two more for each process of workers (its parent and what it runs as a child process), a second one for each
-# thread that talks to a platform (it keeps a lease meanwhile), one each for beat and for what watches, and five
-# for people at the command line.
+# thread that talks to a platform (it keeps a lease meanwhile), one each for beat and for what watches, and
+# five for people at the command line.
 DATABASE_CONNECTIONS = (
     WEB_PROCESSES * WEB_THREADS
     + LIVE_PROCESSES * LIVE_THREADS
