@@ -1,7 +1,8 @@
 """The Bluesky network on loopback: set up once into `var/peers/`, started for the tests, ended with them.
 
-It needs Node.js 22, which a wheel brings into a folder of its own, a database on the tests' PostgreSQL, and a
-Valkey without a password. Its accounts are made here, and what others do there is done by plain HTTP.
+It needs Node.js 22, which a wheel brings into a folder of its own, a C++ compiler and make for one of the
+packages, a database on the tests' PostgreSQL, and a Valkey without a password. Accounts are made here, and
+what others do there is done by plain HTTP.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -175,6 +177,7 @@ def running_network() -> Iterator[Network]:
             **_environment(node),
             "DB_POSTGRES_URL": ends.enter_context(_database()),
             "REDIS_HOST": ends.enter_context(_valkey()),
+            "TMPDIR": ends.enter_context(tempfile.TemporaryDirectory(prefix="bluesky-")),
             "LOG_ENABLED": "0",
             "NODE_ENV": "test",
         }
