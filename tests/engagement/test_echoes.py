@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -291,6 +292,29 @@ def test_fifty_first_messages_of_one_person_and_an_album_at_once_are_one_convers
     first = [inbound(f"m{n}", thread="dm:eva", minute=n) for n in range(50)]
     _together(*((lambda event=event: ingest(shop, [event])) for event in (*album, *first)))
     assert Conversation.objects.get().count == 60
+    assert Interaction.objects.values("customer").distinct().count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_meets_the_same_new_person_waits_for_the_commit_and_not_less() -> None:
+    """The lock on a person ends with the transaction that stored them, so nobody makes the person twice."""
+    shop, held, moments = account(), threading.Event(), {}
+
+    def first() -> None:
+        with transaction.atomic():
+            ingest(shop, [inbound("a", thread="dm:eva")])
+            held.set()
+            time.sleep(0.5)
+            moments["before the commit"] = time.monotonic()
+
+    def second() -> None:
+        held.wait(20)
+        ingest(shop, [inbound("b", thread="dm:eva", minute=1)])
+        moments["second is through"] = time.monotonic()
+
+    _together(first, second)
+    assert moments["second is through"] > moments["before the commit"]
+    assert Conversation.objects.get().count == 2
     assert Interaction.objects.values("customer").distinct().count() == 1
 
 
