@@ -374,4 +374,4 @@ def _keep(account: ChannelAccount, day: date, found: Compared) -> Reconciliation
 
 def register() -> None:
     """Let workers run comparisons."""
-    register_runner(KIND, run)
+    register_runner(KIND, run, queue="nightly")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from core import formatting
+from engagement import hooks
 from engagement.channels import connector, paths
 from engagement.channels.base import Connector
 from engagement.models import ChannelAccount, Health, HookState, RawEvent, RawState, Reconciliation
@@ -100,8 +101,12 @@ def _with_webhook(account: ChannelAccount) -> list[Trouble]:
         return []
     link = _link(account)
     text = _("%(name)s gets no webhooks") % {"name": account.name}
-    level = "soon" if link is not None and link.can_pull else "bad"
-    return [Trouble("webhook", text, account.health_since, "webhook-off", account.hook_text, level)]
+    pulls = link is not None and link.can_pull
+    # an installation that no platform can reach is no news, as long as everything is fetched
+    is_told = hooks.is_reachable() or not pulls
+    level = "soon" if pulls else "bad"
+    at = account.health_since
+    return [Trouble("webhook", text, at, "webhook-off", account.hook_text, level, is_told)]
 
 
 def _with_flow(account: ChannelAccount) -> list[Trouble]:

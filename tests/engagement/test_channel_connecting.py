@@ -21,8 +21,10 @@ from django.views.debug import ExceptionReporter
 from accounts.models import AuditEntry
 from core.models import Workspace
 from engagement import caretaking, connecting, examining, logins
+from engagement.channels import BUILT_IN, connector
 from engagement.channels.base import Offer
 from engagement.models import ChannelAccount, HookState, Interaction, LoginGrant
+from engagement.views.channel_connecting import is_offered
 from tests.engagement.desk import general, hear
 from tests.engagement.harbour import SECRET, Harbour, HarbourConnector, connected, harbour
 
@@ -540,3 +542,33 @@ def test_the_list_takes_the_same_statements_for_one_and_for_many(
     with CaptureQueriesContext(connection) as many:
         browser.get(url("channel-list"))
     assert len(one) == len(many)
+
+
+# Every network
+
+
+OFFERED = [name for name in BUILT_IN if is_offered(connector(name))]
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_each_network_has_its_pages(signed_in: Any, ada: Any, general: Any, name: str) -> None:
+    browser, link = signed_in(ada), connector(name)
+    needs = browser.get(url("channel-needs", name))
+    assert needs.status_code == 200
+    assert link.label in needs.content.decode()
+    assert "r-document" in needs.content.decode(), "nothing is written about it"
+    assert browser.get(url("channel-connect", name)).status_code == 200
+    account = ChannelAccount.objects.create(
+        connector=name, network=(link.networks or ("x",))[0], external_id="acme", name="Acme", team=general
+    )
+    for page in OF_AN_ACCOUNT:
+        assert browser.get(url(page, account.pk)).status_code == 200, page
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_each_network_says_what_it_is_for(name: str) -> None:
+    link = connector(name)
+    assert link.about
+    assert link.reconciles or link.why_not_compared
+    assert all(reason.strip() for reason in link.scopes.values())
+    assert not link.logs_in or link.needs

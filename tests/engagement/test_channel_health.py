@@ -194,6 +194,7 @@ def test_what_is_wrong_is_told_until_it_is_mended(
     signed_in: Any, request: Any, account: ChannelAccount, values: dict[str, Any], text: str
 ) -> None:
     ada, amy = request.getfixturevalue("ada"), request.getfixturevalue("amy")
+    request.getfixturevalue("settings").PUBLIC_URL = "https://crm.example.com"
     assert text not in notices(signed_in(ada))
     before = {name: getattr(account, name) for name in values}
     ChannelAccount.objects.filter(pk=account.pk).update(**values)
@@ -219,6 +220,16 @@ def test_differences_and_parked_bodies_are_told(signed_in: Any, ada: Any, accoun
     told = notices(signed_in(ada))
     assert "lacks 3 messages that its platform has" in told
     assert "2 arrivals at The quay could not be understood" in told
+
+
+def test_where_nobody_can_reach_us_the_bell_tells_only_what_is_lost(
+    signed_in: Any, ada: Any, account: ChannelAccount, monkeypatch: Any
+) -> None:
+    ChannelAccount.objects.update(hook_state="off")
+    assert "gets no webhooks" not in notices(signed_in(ada))
+    assert "gets no webhooks" in page(signed_in(ada), account)
+    monkeypatch.setattr(HarbourConnector, "can_pull", False)
+    assert "gets no webhooks" in notices(signed_in(ada))
 
 
 def test_a_disconnected_account_tells_nothing(account: ChannelAccount) -> None:
