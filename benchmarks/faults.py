@@ -42,7 +42,7 @@ from benchmarks._kills import Kill, Killer
 if TYPE_CHECKING:
     from benchmarks._far import Far
 
-FED, FEED_EVERY_SECONDS = 20, 0.25
+FED, FEED_EVERY_SECONDS = 20, 0.5
 """So many new events an account has again and again: more than can be pulled by pages of 25."""
 PEOPLE = 120
 HOOKED = 5
