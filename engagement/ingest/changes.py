@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,8 @@ RANK = {
     DeliveryState.READ: 6,
 }
 """Statuses move forward only: a late "sent" never covers a "delivered", nor a "failed"."""
+ANSWER_TAKES = timedelta(seconds=5)
+"""We note that a message left once the network has answered, a little after its own time of it."""
 CHANGED_FIELDS = (
     "text", "subject", "rating", "edited_at", "deleted_at", "hidden_at", "hidden_as_of", "language",
     "sentiment", "reason", "topics", "reader",
@@ -161,9 +163,12 @@ def _target(batch: _Batch, change: Change) -> Interaction | None:
 
 
 def _up_to(batch: _Batch, change: Change) -> bool:
-    """A receipt for everything that we sent in a thread up to a moment."""
+    """A receipt for everything that left in a thread up to a moment.
+
+    One that failed stays failed: the receipt does not name it, so it was not this one that arrived.
+    """
     for delivery in batch.threads[change.thread_key]:
-        if delivery.interaction.occurred_at <= change.at:
+        if (delivery.sent_at or delivery.interaction.occurred_at) <= change.at + ANSWER_TAKES:
             _move(batch, delivery, change)
     return True
 
