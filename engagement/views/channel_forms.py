@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -86,6 +87,13 @@ def asked_of(base: AccountForm, own: forms.Form, request: HttpRequest) -> dict[s
     if isinstance(own, NetworkForm):
         asked["network"] = own.cleaned_data["network"]
     return asked
+
+
+def leading_out(response: HttpResponse) -> HttpResponse:
+    """A page whose form may end at a platform's login: browsers hold redirects of forms against form-action,
+    and which server that is depends on what somebody types."""
+    response._csp_update = {"form-action": ["https:", *settings.CHANNEL_URLS.values()]}  # type: ignore[attr-defined]
+    return response
 
 
 def show(form: forms.Form, error: ValidationError | DemoIsPresent) -> None:

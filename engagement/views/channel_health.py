@@ -22,6 +22,7 @@ from engagement import account_health, disconnecting, raw_events, reconciling
 from engagement.models import ChannelAccount, RawEvent
 from engagement.troubles import troubles
 from engagement.views.channel_connecting import webhook_context
+from engagement.views.channel_forms import leading_out
 from engagement.views.channels import account_of, link_of
 from engagement.views.inbox import me
 
@@ -54,7 +55,8 @@ def channel_health(request: HttpRequest, pk: int) -> HttpResponse:
         "may_log_in": bool(link and link.wants_login(account.settings)),
         **(webhook_context(account, link) if link else {}),
     }
-    return render(request, "engagement/channel_health.html", context)
+    response = render(request, "engagement/channel_health.html", context)
+    return leading_out(response) if context["may_log_in"] else response
 
 
 def _charts(days: list[account_health.Day]) -> dict[str, Any]:

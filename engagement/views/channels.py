@@ -20,7 +20,7 @@ from engagement.channels.base import Connector
 from engagement.models import ChannelAccount, Delivery
 from engagement.models.delivery import OPEN_STATES
 from engagement.troubles import troubles
-from engagement.views.channel_forms import AccountForm, asked_of, own_form, show
+from engagement.views.channel_forms import AccountForm, asked_of, leading_out, own_form, show
 from engagement.views.inbox import me
 
 SORTS = {"name": Sort(asc("name"))}
@@ -115,7 +115,8 @@ def form_page(
         "step": 2,
     }
     status = 422 if own.errors or base.errors else 200
-    return render(request, "engagement/channel_edit.html", context, status=status)
+    response = render(request, "engagement/channel_edit.html", context, status=status)
+    return leading_out(response) if link.logs_in else response
 
 
 @require_POST

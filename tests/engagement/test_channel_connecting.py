@@ -45,7 +45,7 @@ def begin(browser: Client, general: Any) -> str:
     answer = browser.post(url("channel-connect", "harbour"), form(general))
     assert answer.status_code == 302, answer.content.decode()
     parts = urlsplit(answer.headers["Location"])
-    assert parts.hostname == "harbour.example"
+    assert parts.path == "/login"
     query = parse_qs(parts.query)
     assert query["redirect_uri"] == [logins.back_address("harbour")]
     return query["state"][0]
@@ -275,6 +275,17 @@ def test_a_refusal_is_told_in_plain_words(signed_in: Any, ada: Any, general: Any
     browser = signed_in(ada)
     answer = come_back(browser, begin(browser, general), error="access_denied")
     assert "You did not allow it. Press Allow." in said(browser.get(answer.headers["Location"]))
+
+
+def test_only_forms_that_end_at_a_login_may_leave(
+    signed_in: Any, ada: Any, general: Any, harbour: Harbour
+) -> None:
+    browser, rule = signed_in(ada), "Content-Security-Policy"
+    address = harbour.url.removeprefix("http://")
+    with_login = browser.get(url("channel-connect", "harbour")).headers[rule]
+    without = browser.get(url("channel-connect", "telegram")).headers[rule]
+    assert f"form-action 'self' https: http://{address}" in with_login
+    assert "form-action 'self';" in without or without.endswith("form-action 'self'")
 
 
 def test_what_lies_between_is_encrypted_and_not_in_the_session(

@@ -166,6 +166,27 @@ def test_an_admin_connects_a_mailbox_sees_it_break_and_mends_it(
     shot(window, f"story-9-backlog-{theme}")
 
 
+@pytest.mark.usefixtures("general", "harbour")
+def test_a_login_leads_to_the_platform_and_back(
+    new_window: Any, ada: Any, settings: Any, live_rapport: Any
+) -> None:
+    settings.PUBLIC_URL = live_rapport.url
+    window = new_window(ada)
+    window.goto(url("channel-connect", "harbour"))
+    window.get_by_role("button", name="Connect").click()
+    expect(window.locator("h1")).to_have_text("Choose what to connect")
+    window.get_by_role("button", name="Connect what is chosen").click()
+    expect(window.locator("h1")).to_have_text("The quay is connected")
+    expect(window.locator("[role=status] .ti-circle-check").first).to_be_visible()
+    account = ChannelAccount.objects.get()
+    ChannelAccount.objects.update(health="needs_login")
+    window.goto(url("channel-health", account.pk))
+    window.get_by_role("button", name="Sign in again").click()
+    expect(window.locator("h1")).to_have_text("The quay is connected")
+    account.refresh_from_db()
+    assert account.health == "healthy"
+
+
 # Pages
 
 
