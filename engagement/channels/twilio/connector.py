@@ -30,6 +30,7 @@ from engagement.channels.base import (
     SendFailed,
     Sent,
     Subscription,
+    TransientFailure,
 )
 from engagement.channels.fetching import fetch_public
 from engagement.channels.twilio import events, lengths, pulling, voice
@@ -161,14 +162,20 @@ class TwilioConnector(Connector):
         return Sent(sid)
 
     def find_sent(self, outgoing: Outgoing) -> Sent | None:
-        """The newest message with the same words to the same number since this one was written."""
-        since = outgoing.delivery.created_at - CLOCKS
+        """The newest message with the same words to the same number since this one was written.
+
+        The list is not asked by day: what waits in Twilio's queue has no day of sending yet. It comes newest
+        first, so an older message ends the search.
+        """
+        since = (outgoing.delivery.created_at - CLOCKS).replace(microsecond=0)
         sender = {name: value for name, value in _sender(outgoing.account).items() if name == "From"}
-        params = {"To": _recipient(outgoing), **sender, "DateSent>": f"{since:%Y-%m-%d}"}
+        params = {"To": _recipient(outgoing), **sender}
         with client(outgoing.account, bucket="send") as link:
             for items, _next in pages(link, "Messages.json", "messages", params):
                 for item in items:
-                    if _is_it(item, outgoing.text, since):
+                    if _written_at(item) < since:
+                        return None
+                    if item.get("direction") != "inbound" and _says(item, outgoing.text):
                         return Sent(str(item["sid"]))
         return None
 
@@ -243,14 +250,16 @@ def _recipient(outgoing: Outgoing) -> str:
     return number
 
 
-def _is_it(item: Mapping[str, Any], text: str, since: datetime) -> bool:
-    if str(item.get("body") or "").strip() != text.strip() or not item.get("sid"):
-        return False
+def _written_at(item: Mapping[str, Any]) -> datetime:
+    """When a listed message was made, to the second. Raises TransientFailure where nothing says so."""
     try:
-        sent = next(one for one in events.of_message(item) if hasattr(one, "occurred_at"))
-    except ValueError:
-        return False
-    return item.get("direction") != "inbound" and sent.occurred_at >= since.replace(microsecond=0)
+        return events.moment(item, "date_created")
+    except ValueError as error:
+        raise TransientFailure(f"Twilio listed a message without its time: {error}") from None
+
+
+def _says(item: Mapping[str, Any], text: str) -> bool:
+    return bool(item.get("sid")) and str(item.get("body") or "").strip() == text.strip()
 
 
 def _number(link: Any, account: ChannelAccount) -> Mapping[str, Any]:

@@ -100,8 +100,8 @@ def _text(item: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _moment(item: Mapping[str, Any], *names: str) -> datetime:
-    """The first of these that is told, as Twilio writes times (RFC 2822)."""
+def moment(item: Mapping[str, Any], *names: str) -> datetime:
+    """The first of these times that is told, as Twilio writes them (RFC 2822). Raises ValueError."""
     for name in names:
         value = item.get(name)
         if not value:
@@ -192,14 +192,14 @@ def _why(status: str, code: str) -> str:
 
 def of_message(item: Mapping[str, Any], files: tuple[File, ...] = ()) -> list[Event | Change]:
     """One item of the list of messages; one of ours comes with how far it got."""
-    sid, at = _text(item, "sid"), _moment(item, "date_sent", "date_created")
+    sid, at = _text(item, "sid"), moment(item, "date_sent", "date_created")
     inbound = item.get("direction") == "inbound"
     other = person(_text(item, "from" if inbound else "to"), sid)
     direction = Direction.INBOUND if inbound else Direction.OUTBOUND
     event = replace(_message(sid, direction, other, str(item.get("body") or ""), at), files=files)
     if inbound:
         return [event]
-    seen = _moment(item, "date_updated", "date_sent", "date_created")
+    seen = moment(item, "date_updated", "date_sent", "date_created")
     change = status_change(sid, str(item.get("status") or ""), str(item.get("error_code") or ""), seen)
     return [event, change] if change else [event]
 
@@ -236,7 +236,7 @@ def _of_call_form(form: Form, number: str, received_at: datetime) -> Parcel:
         return Parcel(recorded)
     inbound = form.get("Direction", "inbound") == "inbound"
     ended = is_ended(form) and not form.get("RecordingSid")
-    end = _moment(form, "Timestamp") if ended and form.get("Timestamp") else received_at
+    end = moment(form, "Timestamp") if ended and form.get("Timestamp") else received_at
     seconds = _whole(form.get("CallDuration")) if ended else 0
     other = person(form["From"] if inbound else form.get("To", ""), sid, form.get("FromCountry", ""))
     changes: list[Event | Change] = [_call(sid, inbound, other, end - timedelta(seconds=seconds))]
@@ -288,13 +288,13 @@ def _of_transcription(form: Form, received_at: datetime) -> list[Event | Change]
 
 def of_call(item: Mapping[str, Any], recordings: Sequence[File] = ()) -> list[Event | Change]:
     """One item of the list of calls, with its recordings."""
-    sid, at = _text(item, "sid"), _moment(item, "start_time", "date_created")
+    sid, at = _text(item, "sid"), moment(item, "start_time", "date_created")
     inbound = item.get("direction") == "inbound"
     other = person(str(item.get("from" if inbound else "to") or ""), sid)
     found: list[Event | Change] = [_call(sid, inbound, other, at)]
     status = str(item.get("status") or "")
     if status in ENDED_CALL:
-        end = _moment(item, "end_time", "date_updated", "start_time", "date_created")
+        end = moment(item, "end_time", "date_updated", "start_time", "date_created")
         text = _ended_text(inbound, status, _whole(item.get("duration")))
         found.append(Change(sid, "edit", end, text=text))
     elif status not in OPEN_CALL:
