@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from tests.channels.platform import Call, Platform, route
 
-SID = "AC7ef44158dbb01b972d64d7e5c851c8d7"
-NUMBER = "+13177933221"
-BOB = "+13177592786"
+SID = "AC7be7d24c2e9b6a232801b499a344a87d"
+NUMBER = "+12025550143"
+BOB = "+12025550178"
 ROOT = rf"/2010-04-01/Accounts/{SID}"
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -144,7 +144,8 @@ class Twilio(Platform):
             return 400, refusal(21610, "Attempt to send to unsubscribed recipient")
         sender = form.get("From") or "+15005550006"
         item = self.write(form["Body"], sender=sender, to=form["To"], status="queued")
-        return 201, {**item, "date_sent": None}
+        item["date_sent"] = None
+        return 201, item
 
     @route("GET", rf"{ROOT}/IncomingPhoneNumbers\.json")
     def numbers(self, call: Call) -> Any:
@@ -163,8 +164,8 @@ class Twilio(Platform):
         for key, keep in ((f"{when}>", "__ge__"), (f"{when}<", "__le__")):
             if key in call.query:
                 edge = _edge(call.query[key])
-                found = [one for one in found if getattr(_time(one[field]), keep)(edge)]
-        found.sort(key=lambda one: (_time(one[field]), one["sid"]), reverse=True)
+                found = [one for one in found if one[field] and getattr(_time(one[field]), keep)(edge)]
+        found.sort(key=lambda one: (_time(one["date_created"]), one["sid"]), reverse=True)
         return self._page(call, name, found)
 
     def _page(self, call: Call, name: str, items: list[dict[str, Any]]) -> Any:
