@@ -455,7 +455,7 @@ CELERY_BEAT_SCHEDULE = {
         "engagement.tasks.sweep_outbox": "outbound",
         "engagement.tasks.sweep_pulls": "pulls",
         "engagement.tasks.sweep_raw_events": "inbound",
-        "engagement.tasks.sweep_files": "inbound",
+        "engagement.tasks.sweep_files": "pulls",
         "engagement.tasks.sweep_accounts": "default",
         "crm.tasks.sweep_retention": "nightly",
         "personas.tasks.sweep_nightly": "nightly",
