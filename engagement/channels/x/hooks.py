@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -43,6 +44,7 @@ from engagement.channels.x.json_parts import part, parts, words
 from engagement.models import ChannelAccount
 
 SIGNATURE = "x-twitter-webhooks-signature"
+_CRC_TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{1,200}")
 SAID = frozenset({"post.mention.create", "post.reply.create", "post.quote.create"})
 MESSAGES = frozenset({"dm.received", "dm.sent"})
 ENCRYPTED = frozenset({"chat.received", "chat.sent"})
@@ -64,15 +66,22 @@ def _signed(text: bytes) -> str:
 
 
 def greet(hook: Hook) -> HookAnswer | None:
-    """The answer to X's hourly question whether we hold the consumer secret."""
+    """The answer to X's hourly question whether we hold the consumer secret.
+
+    Anybody may ask, and a body is signed in the same way: so nothing is signed that could be a body.
+    """
     token = hook.query.get("crc_token")
     if hook.method != "GET" or not token:
         return None
+    if not _CRC_TOKEN.fullmatch(token):
+        raise Forged("crc_token is none that X makes")
     return HookAnswer(json.dumps({"response_token": _signed(token.encode())}), "application/json")
 
 
 def verify(hook: Hook) -> None:
     """Raises Forged unless the body carries its signature; base64, where others write hexadecimal."""
+    if not hook.body.startswith(b"{"):
+        raise Forged("the body is no object")
     told = hook.headers.get(SIGNATURE, "")
     if not hmac.compare_digest(told.encode(), _signed(hook.body).encode()):
         raise Forged("the signature does not fit")

@@ -48,6 +48,19 @@ def test_without_the_secret_nothing_is_answered_or_believed(link, there, setting
         link.verify(hook(b"{}", x_twitter_webhooks_signature=signature(b"{}", b"")), None)
 
 
+def test_a_signature_cannot_be_asked_for(link, there):
+    """The answer to the question is made with the secret that bodies are signed with, and anybody may ask."""
+    body = hook_body("post.delete", {"id": "1", "author_id": ME}).decode()
+    for wanted in (body, f" {body}", "[1]", '"text"', "a" * 201, "abc\n"):
+        with pytest.raises(Forged):
+            link.greet(hook(method="GET", query={"crc_token": wanted}), None)
+    known = json.loads(link.greet(hook(method="GET", query={"crc_token": "123"}), None).body)[
+        "response_token"
+    ]
+    with pytest.raises(Forged):
+        link.verify(hook(b"123", x_twitter_webhooks_signature=known), None)
+
+
 def test_only_the_right_signature_is_believed(link, there):
     body = hook_body("post.delete", {"id": "1", "author_id": ME})
     link.verify(hook(body, x_twitter_webhooks_signature=signature(body)), None)
