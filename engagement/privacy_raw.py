@@ -9,6 +9,7 @@ import email
 import json
 from collections.abc import Iterator
 from email import policy
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from typing import Any
@@ -25,6 +26,8 @@ from engagement.channels.base import Event
 from engagement.models import ChannelAccount, RawEvent, RawState
 
 PAGE = 500
+NO_JSON = (ValueError, RecursionError)
+"""What a body raises that is no JSON, or nested so deep that nobody reads it."""
 
 
 def erase_raw(erasing: Erasing) -> None:
@@ -86,7 +89,7 @@ def _people_in(raw: RawEvent) -> Iterator[str]:
     body = bytes(raw.body)
     try:
         found = json.loads(body)
-    except ValueError:
+    except NO_JSON:
         found = None
     if isinstance(found, dict) and isinstance(found.get("author"), str | dict):
         author = found["author"]
@@ -116,7 +119,7 @@ def readable(body: bytes) -> Iterator[str]:
     if text.lstrip()[:1] in ("{", "["):
         try:
             yield json.dumps(json.loads(text), ensure_ascii=False)
-        except ValueError:
+        except NO_JSON:
             return
         return
     if "=" in text[:200] and "\n" not in text.strip():
@@ -130,12 +133,20 @@ def _mail_texts(body: bytes) -> Iterator[str]:
     for value in parsed.values():
         try:
             yield str(make_header(decode_header(str(value))))
-        except (LookupError, ValueError):
+        except (LookupError, ValueError, MessageError):
             yield str(value)
     for part in parsed.walk():
         if part.get_content_maintype() == "text":
             content: Any = part.get_payload(decode=True)
-            yield (content or b"").decode(part.get_content_charset() or "utf-8", "replace")
+            yield _decoded(content or b"", part.get_content_charset() or "utf-8")
+
+
+def _decoded(content: bytes, charset: str) -> str:
+    """Words in the character set that the mail names, which may be none at all."""
+    try:
+        return content.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return content.decode("utf-8", "replace")
 
 
 def _clean(erasing: Erasing, raw: RawEvent) -> None:
@@ -164,7 +175,7 @@ def _blotted(body: bytes, words: Words) -> bytes | None:
     """The body without them; None where it is a mail of theirs, or nothing is left."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except NO_JSON:
         if words.found_in(str(email.message_from_bytes(body).get("From", ""))):
             return None
         return words.blot(body.decode("utf-8", "replace")).encode()

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from accounts.models import Team
 from benchmarks import _traces
 from core.events import live_redis
 from crm.erased import erased_before, identity_key
@@ -20,7 +21,14 @@ from crm.orders import LineIn, store_orders
 from crm.privacy.erasing import erase_customer
 from engagement.channels.base import Author, Change
 from engagement.ingest import ingest
-from engagement.models import Conversation, Delivery, Interaction, PendingChange
+from engagement.models import (
+    ChannelAccount,
+    Conversation,
+    Delivery,
+    Interaction,
+    PendingChange,
+    RawEvent,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -312,3 +320,28 @@ def test_mails_written_to_files_go(ada: Any, settings: Any, tmp_path: Path) -> N
     )
     erase_customer(customer=customer, by=ada)
     assert [path.name for path in tmp_path.glob("*.log")] == ["2.log"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'Subject: hello\nContent-Type: text/plain; charset="no-such-thing"\n\nfrom zq.mails@example.org',
+        b'Subject: hello\nContent-Type: text/plain; charset="hex"\n\nfrom zq.mails@example.org',
+        b"Subject: =?utf-8?b?a?=\n\nfrom zq.mails@example.org",
+        b"[" * 200_000 + b"zq.mails@example.org",
+    ],
+)
+def test_a_body_that_nobody_can_read_stops_no_erasure(body: bytes, ada: Any) -> None:
+    own = ChannelAccount.objects.create(
+        connector="email", network="email", external_id="us@example.com", name="Us", team=Team.general()
+    )
+    RawEvent.objects.create(
+        account=own, source=f"email:{own.pk}", delivery_key="1", month=timezone.now().date().replace(day=1),
+        state="parked", body=body,
+    )  # fmt: skip
+    customer = Customer.objects.create(name="Somebody")
+    Identity.objects.create(
+        network="email", external_id="zq.mails@example.org", customer=customer, home_customer=customer
+    )
+    erase_customer(customer=customer, by=ada)
+    assert not RawEvent.objects.filter(body__contains=b"zq.mails").exists()
