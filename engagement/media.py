@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -95,6 +95,11 @@ def _look_after(one: Attachment) -> None:
     except OSError as error:
         log.warning("file not kept", attachment=one.pk, error=type(error).__name__)
         _try_later(one, TransientFailure(_("There was no room to keep it.")))
+    except Error:
+        raise
+    except Exception as error:
+        log.exception("file ended by an unexpected error", attachment=one.pk, error=type(error).__name__)
+        _try_later(one, TransientFailure(_("It could not be read.")))
 
 
 def _claim(attachment_id: int) -> Attachment | None:

@@ -90,8 +90,8 @@ def clean_picture(content: bytes) -> Picture | None:
     """The picture without metadata; None for what is none, or cannot be read.
 
     A JPEG is written again at quality 92, because a camera's note of which side is up goes with the metadata.
-    An animated one keeps its frames. Raises Refused for one with more than 60 million points: it would fill
-    the memory.
+    An animated one keeps its frames. Raises Refused for one with more than 60 million points, in all of its
+    frames together: it would fill the memory.
     """
     from PIL import Image as pil
     from PIL import ImageOps, UnidentifiedImageError
@@ -99,9 +99,7 @@ def clean_picture(content: bytes) -> Picture | None:
     try:
         with pil.open(io.BytesIO(content), formats=list(FORMATS)) as opened:
             kind = opened.format or ""
-            if opened.width * opened.height > MAX_PIXELS:
-                raise Refused("The picture has more than 60 million points.")
-            is_animated = getattr(opened, "is_animated", False)
+            is_animated = _is_animated(opened)
             small = ImageOps.exif_transpose(opened)
             bare = _written(opened, small, kind, is_animated=is_animated)
             width, height = small.size
@@ -109,6 +107,18 @@ def clean_picture(content: bytes) -> Picture | None:
             return Picture(bare, FORMATS[kind], width, height, _webp(small))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, pil.DecompressionBombError):
         return None
+
+
+def _is_animated(opened: Image) -> bool:
+    """Whether it has several frames. Raises Refused for too many points."""
+    points = opened.width * opened.height
+    if points > MAX_PIXELS:
+        raise Refused("The picture has more than 60 million points.")
+    if not getattr(opened, "is_animated", False):
+        return False
+    if points * getattr(opened, "n_frames", 1) > MAX_PIXELS:
+        raise Refused("The frames of the picture have more than 60 million points.")
+    return True
 
 
 def _written(opened: Image, upright: Image, kind: str, *, is_animated: bool) -> bytes:

@@ -120,6 +120,16 @@ def test_a_huge_picture_is_refused_before_it_fills_the_memory():
         clean_picture(target.getvalue())
 
 
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_the_frames_of_a_picture_count_together(kind):
+    """They lie in memory side by side while the picture is written again: 20 kB of blank frames fill it."""
+    frames = [Image.new("L", (2000, 1600), shade) for shade in (0, 200)] * 10
+    target = io.BytesIO()
+    frames[0].save(target, kind, save_all=True, append_images=frames[1:])
+    with pytest.raises(Refused, match="frames"):
+        clean_picture(target.getvalue())
+
+
 @pytest.mark.parametrize(
     ("content", "claimed", "found"),
     [
@@ -269,3 +279,14 @@ def test_few_files_are_fetched_at_a_time(gallery, account):
     assert [one is not None for one in held] == [True] * media.AT_ONCE + [False]
     Attachment.objects.filter(pk=found[0].pk).update(state=FileState.KEPT)
     assert media._claim(found[-1].pk) is not None
+
+
+def test_a_file_that_nobody_can_read_holds_no_place(gallery, account):
+    """As many as are fetched at a time would otherwise keep everybody else's files waiting."""
+    files = [File(f"{n}.jpg", "image/jpeg", url=f"there/{n}") for n in range(media.AT_ONCE + 1)]
+    found = said_with(account, *files)
+    Gallery.there |= {f"there/{n}": KeyError("no such part") for n in range(media.AT_ONCE)}
+    Gallery.there[f"there/{media.AT_ONCE}"] = photo()
+    for one in found:
+        media.take(one.pk)
+    assert [again(one).state for one in found] == [FileState.WAITING] * media.AT_ONCE + [FileState.KEPT]
