@@ -26,6 +26,7 @@ from engagement.models import (
     PendingChange,
     Post,
     RawEvent,
+    RawState,
     Reconciliation,
 )
 from engagement.models.delivery import OPEN_STATES
@@ -99,6 +100,7 @@ def run(progress: Progress) -> dict[str, Any]:
             remove_interactions(ids)
             removed += len(ids)
             progress.save_cursor({"removed": removed}, done=removed, total=total)
+    _remove_shared(account)
     with transaction.atomic():
         _remove_rest(account)
     return {"counts": {"removed": removed}}
@@ -109,6 +111,32 @@ def _some(account: ChannelAccount) -> list[int]:
         raise JobFailed(_("The channel was connected again; what is left stays."))
     rows = Interaction.objects.filter(account=account).order_by("pk")
     return list(rows.values_list("pk", flat=True)[:BATCH])
+
+
+def _remove_shared(account: ChannelAccount) -> None:
+    """Bodies that came to the one address of all accounts and speak of this one; those that still have
+    something to say to another account stay."""
+    if account.connector not in paths() or connector(account.connector).hook_scope != "app":
+        return
+    rows = RawEvent.objects.filter(account=None, source=account.connector).extra(
+        where=["position(%s::bytea in body) > 0"], params=[account.external_id.encode()]
+    )
+    others = ChannelAccount.objects.active().filter(connector=account.connector).exclude(pk=account.pk)
+    ids = frozenset(others.values_list("external_id", flat=True))
+    for raw in rows.order_by("pk").iterator(BATCH):
+        named = _named_in(raw, ids | {account.external_id})
+        if named == {account.external_id} or (account.external_id in named and raw.state == RawState.DONE):
+            gone = RawEvent.objects.filter(pk=raw.pk, month=raw.month)
+            gone._raw_delete(using=gone.db)
+
+
+def _named_in(raw: RawEvent, ids: frozenset[str]) -> frozenset[str]:
+    """For which accounts a body is; where it cannot be understood, which of these ids stand in it."""
+    try:
+        return frozenset(parcel.account for parcel in connector(raw.source).parse(raw))
+    except Exception:  # whatever a connector stumbles over
+        body = bytes(raw.body)
+        return frozenset(one for one in ids if one.encode() in body)
 
 
 def _remove_rest(account: ChannelAccount) -> None:

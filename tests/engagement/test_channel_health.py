@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -374,6 +374,54 @@ def test_a_removal_that_was_killed_goes_on(full: ChannelAccount, ada: Any, monke
     done = jobs.run_job(job.pk)
     assert done is not None and (done.state, done.result["counts"]["removed"]) == ("done", 2)
     assert not Interaction.objects.exists()
+
+
+def test_removing_takes_what_came_to_the_address_of_all(general: Any, ada: Any) -> None:
+    """Bodies for the one address of an app belong to no account; what they say still does."""
+    own, other = (
+        ChannelAccount.objects.create(
+            connector="whatsapp", network="whatsapp", external_id=number, name=number, team=general
+        )
+        for number in ("106540352242922", "206540352242922")
+    )
+    bodies = {
+        "mine": (RawState.DONE, _told(own)), "both": (RawState.DONE, _told(own, other)),
+        "broken": (RawState.PARKED, _told(own).replace(b'"changes"', b'"change"')[:-3]),
+        "waits": (RawState.NEW, _told(own, other)), "theirs": (RawState.DONE, _told(other)),
+    }  # fmt: skip
+    for key, (state, body) in bodies.items():
+        RawEvent.objects.create(
+            source="whatsapp", delivery_key=key, month=date(2026, 11, 1), state=state, body=body
+        )
+    job = disconnecting.disconnect(account=own, by=ada, remove=True)
+    assert job is not None
+    done = jobs.run_job(job.pk)
+    assert done is not None and done.state == "done"
+    assert set(RawEvent.objects.values_list("delivery_key", flat=True)) == {"waits", "theirs"}
+
+
+def _told(*accounts: ChannelAccount) -> bytes:
+    """A webhook of WhatsApp that says something to each of these."""
+    changes = [
+        {
+            "field": "messages",
+            "value": {
+                "messaging_product": "whatsapp",
+                "metadata": {"display_phone_number": "15550783881", "phone_number_id": one.external_id},
+                "contacts": [{"profile": {"name": "Kerry"}, "wa_id": "16315551234"}],
+                "messages": [
+                    {
+                        "from": "16315551234", "id": f"wamid.{one.external_id}", "timestamp": "1603059201",
+                        "type": "text", "text": {"body": "Hello"},
+                    }
+                ],
+            },
+        }
+        for one in accounts
+    ]  # fmt: skip
+    return json.dumps(
+        {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}
+    ).encode()
 
 
 def test_what_was_connected_again_is_not_removed(full: ChannelAccount, ada: Any) -> None:
