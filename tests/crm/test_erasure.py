@@ -344,4 +344,4 @@ def test_a_body_that_nobody_can_read_stops_no_erasure(body: bytes, ada: Any) -> 
         network="email", external_id="zq.mails@example.org", customer=customer, home_customer=customer
     )
     erase_customer(customer=customer, by=ada)
-    assert not RawEvent.objects.filter(body__contains=b"zq.mails").exists()
+    assert not any(b"zq.mails" in bytes(raw.body) for raw in RawEvent.objects.all())
