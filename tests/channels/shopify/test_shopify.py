@@ -399,15 +399,32 @@ def test_a_request_about_nobody_we_know_is_a_line_in_the_audit_trail(account, th
     assert AuditEntry.objects.get(verb="privacy.asked").detail == {"known": False}
 
 
-def test_a_request_for_another_shop_of_the_app_finds_its_account(account, there, ada):
-    other = ChannelAccount.objects.create(
+def other_shop(account, secret):
+    return ChannelAccount.objects.create(
         connector="shopify",
         network="shopify",
         external_id="other.myshopify.com",
         issuer="other.myshopify.com",
         name="Other",
         team=account.team,
+        settings={"shop": "other.myshopify.com", "way": "token"},
+        credentials={"client_secret": secret},
     )
+
+
+@pytest.mark.parametrize("topic", ["shop/redact", "customers/redact", "customers/data_request"])
+def test_nobody_speaks_for_a_shop_of_another_app(account, there, ada, topic):
+    other = other_shop(account, "shpss_of-another-app")
+    known_customer(other)
+    tell(account, {**REQUEST, "shop_domain": other.external_id, "customer": {"id": 191167}}, topic)
+    raw_events.sweep()
+    other.refresh_from_db()
+    assert not Task.objects.exists() and other.health == Health.HEALTHY
+    assert "another app" in RawEvent.objects.get(state="parked").error
+
+
+def test_a_request_for_another_shop_of_the_app_finds_its_account(account, there, ada):
+    other = other_shop(account, SECRET)
     known_customer(other)
     asked = {**REQUEST, "shop_domain": "other.myshopify.com", "customer": {"id": 191167}}
     tell(account, asked, "customers/redact")
