@@ -22,6 +22,7 @@ MAX_TEXT = 5_000_000
 MAX_ID = 300
 MAX_REFERENCES = 30
 MAX_PEOPLE = 50
+MAX_LOOSE = 2_000
 BRACKETED = re.compile(r"<\s*([^<>\s]+)\s*>")
 ADDRESS = re.compile(r"[^@\s<>\"(),;:\[\]]+@[^@\s<>\"(),;:\[\]]+")
 ENCODED_WORD = re.compile(r"=\?[^?]+\?[bBqQ]\?[^?]*\?=")
@@ -174,7 +175,7 @@ def sender_of(message: Message) -> Address:
     for name in ("From", "Sender", "Return-Path"):
         if found := addresses_of(message, name):
             return found[0]
-    loose = ADDRESS.search(header_text(message, "From"))
+    loose = ADDRESS.search(header_text(message, "From")[:MAX_LOOSE])
     if loose:
         return Address(loose[0].lower())
     raise NotAMail("The mail names no sender.")

@@ -7,7 +7,12 @@ from contextlib import suppress
 from html import escape
 from html.parser import HTMLParser
 
+import nh3
+
 MAX_HTML = 1_500_000
+MAX_OPEN = 2_000
+"""So much after a tag that never ends the parser reads by itself: it begins anew at every letter of it, and
+60 kB of such tags take it half a minute."""
 BLOCK_NAMES = """
 address article aside blockquote br center dd div dl dt figure footer h1 h2 h3 h4 h5 h6 header hr li main ol
 p pre section table tr ul
@@ -71,6 +76,9 @@ def text_of(html: str) -> str:
     parser = _Text()
     with suppress(AssertionError, ValueError):
         parser.feed(html[:MAX_HTML])
+        if len(parser.rawdata) > MAX_OPEN:
+            rest, parser.rawdata = parser.rawdata, ""
+            parser.feed(nh3.clean(rest, tags=set(BLOCKS), clean_content_tags=SILENT, attributes={}))
         parser.close()
     return parser.text()
 

@@ -15,8 +15,10 @@ MAX_LINE = 2_000
 QUOTED_LINE = re.compile(r"^\s*>")
 FORWARD_SUBJECT = re.compile(r"^\s*(?:fwd?|wg|tr|rv|i|doorst|vs)\s*:", re.IGNORECASE)
 ATTRIBUTION = re.compile(
-    r"^.{0,400}(?:wrote|schrieb.*|écrit|escribió|scritto|schreef)\s*:\s*$", re.IGNORECASE
+    r"^.{0,400}(?:wrote|schrieb.{0,400}|écrit|escribió|scritto|schreef)\s{0,9}:$", re.IGNORECASE
 )
+MAX_ATTRIBUTION = 900
+MAX_SUBJECT = 2_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def split_quoted(text: str, *, subject: str = "") -> Split:
 def _answers_between(text: str) -> Split | None:
     """A mail whose new words stand below or between quoted lines; None for any other."""
     lines = text.split("\n")
-    marks = [bool(QUOTED_LINE.match(line) or ATTRIBUTION.match(line)) for line in lines]
+    marks = [bool(QUOTED_LINE.match(line) or _is_attribution(line)) for line in lines]
     if True not in marks:
         return None
     last = len(marks) - 1 - marks[::-1].index(True)
@@ -51,6 +53,12 @@ def _answers_between(text: str) -> Split | None:
     new = [line for line, is_quoted in zip(lines, marks, strict=True) if not is_quoted]
     quoted = [line for line, is_quoted in zip(lines, marks, strict=True) if is_quoted]
     return Split(_joined(new), "\n".join(quoted))
+
+
+def _is_attribution(line: str) -> bool:
+    """Whether it says who wrote what follows; such lines are short, and long ones cost a pattern dearly."""
+    line = line.rstrip()
+    return len(line) <= MAX_ATTRIBUTION and ATTRIBUTION.match(line) is not None
 
 
 def _is_footer(line: str) -> bool:
@@ -73,7 +81,7 @@ def _at_first_quoted_line(text: str) -> Split:
     lines = text.split("\n")
     first = next((number for number, line in enumerate(lines) if QUOTED_LINE.match(line)), len(lines))
     while (
-        first and first < len(lines) and (not lines[first - 1].strip() or ATTRIBUTION.match(lines[first - 1]))
+        first and first < len(lines) and (not lines[first - 1].strip() or _is_attribution(lines[first - 1]))
     ):
         first -= 1
     return Split(_joined(lines[:first]), "\n".join(lines[first:]).strip())
@@ -92,7 +100,7 @@ def _parser() -> Any:
 
 def bare_subject(subject: str) -> str:
     """A subject without Re:, Fwd:, AW: and the like, for comparing."""
-    bare, before = subject.strip(), None
+    bare, before = subject.strip()[:MAX_SUBJECT], None
     while bare != before:
         before, bare = bare, ANSWER_PREFIX.sub("", bare).strip()
     return re.sub(r"\s+", " ", bare).casefold()

@@ -158,3 +158,27 @@ def test_our_own_html_shows_the_text():
     assert html_of("a < b\nline\n\nnext") == (
         "<!doctype html><html><body><p>a &lt; b<br>line</p><p>next</p></body></html>"
     )
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: text_of("<p>Hello</p>" + "<a " * 100_000),
+        lambda: text_of("<p>Hello</p>" + "<!--" * 200_000),
+        lambda: text_of("<p>Hello</p>" + "<a x='" + '<b y="' * 100_000),
+        lambda: split_quoted("Hello\n" + "schrieb " * 20 + " " * 200_000 + "x").text[:5],
+        lambda: split_quoted("Hello\n" + "schrieb" + ":" * 700 + " " * 100_000 + "x").text[:5],
+        lambda: bare_subject("Re:" * 200_000 + "Hello") and "Hello",
+    ],
+)
+def test_no_letters_cost_a_worker_its_time(read):
+    """Patterns and parsers that begin anew at every letter take minutes for one mail of a stranger."""
+    began = time.process_time()
+    assert read().startswith("Hello")
+    assert time.process_time() - began < 2
+
+
+def test_what_follows_a_tag_that_never_ends_is_read():
+    broken = "<p>Hello</p><!-- " + "x " * 2000 + "<p>more</p><blockquote>old</blockquote>"
+    assert text_of(broken).startswith("Hello")
+    assert "Bob" in text_of("<p>Hello</p>" + "<p>Bob</p>" * 1000 + "<a ")
