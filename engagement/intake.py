@@ -72,10 +72,8 @@ def take_parcels(raw: RawEvent, parcels: Sequence[Parcel]) -> IngestResult:
     by_account: dict[int, tuple[ChannelAccount, list[Parcel]]] = {}
     for parcel in parcels:
         account = _account_of(raw, parcel)
-        if account is None:
-            whole.reasons[len(whole.outcomes)] = (
-                f"No account is connected for {parcel.account or 'this body'}."
-            )
+        if account is None or not _may_say(raw, account):
+            whole.reasons[len(whole.outcomes)] = _why_left_out(parcel, account)
             whole.outcomes.append(Outcome.REJECTED)
             continue
         by_account.setdefault(account.pk, (account, []))[1].append(parcel)
@@ -135,6 +133,19 @@ def _account_of(raw: RawEvent, parcel: Parcel) -> ChannelAccount | None:
     name = raw.source.partition(":")[0]
     rows = ChannelAccount.objects.filter(connector=name, external_id=parcel.account, is_active=True)
     return rows.select_related("brand", "team").order_by("pk").first()
+
+
+def _may_say(raw: RawEvent, account: ChannelAccount) -> bool:
+    """Whether the account whose address a body came to may speak for this one."""
+    if raw.account is None or raw.account.pk == account.pk:
+        return True
+    return connector(account.connector).speaks_for(raw.account, account)
+
+
+def _why_left_out(parcel: Parcel, account: ChannelAccount | None) -> str:
+    if account is None:
+        return f"No account is connected for {parcel.account or 'this body'}."
+    return f"It came for another account, which does not speak for {parcel.account}."
 
 
 def _note_revoked(account: ChannelAccount, why: str) -> None:

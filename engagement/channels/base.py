@@ -186,6 +186,11 @@ class Connector:
         """The answer to a platform that only tries the address; None for everything else. Raises Forged."""
         return None
 
+    def speaks_for(self, account: ChannelAccount, other: ChannelAccount) -> bool:
+        """Whether what came for one account may say something of another: whoever can sign for the first
+        then speaks for the second too, so both must be one owner's."""
+        return self.hook_scope == "app"
+
     def verify(self, hook: Hook, account: ChannelAccount | None) -> None:
         """Check the signature over the raw bytes in constant time. Raises Forged; also without a secret.
 

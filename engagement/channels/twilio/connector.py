@@ -132,6 +132,11 @@ class TwilioConnector(Connector):
         number = raw.account.external_id if raw.account else ""
         return events.parcels(bytes(raw.body), number=number, received_at=raw.received_at)
 
+    def speaks_for(self, account: ChannelAccount, other: ChannelAccount) -> bool:
+        """A messaging service has several numbers, all of one account at Twilio."""
+        known = account.settings.get("account_sid")
+        return bool(known) and other.settings.get("account_sid") == known
+
     def fetch_file(self, account: ChannelAccount, file: File, *, most: int) -> File:
         """Twilio's own files with our credentials, anything else as a stranger's address."""
         path = path_of(file.url)

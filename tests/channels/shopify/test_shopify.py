@@ -420,7 +420,7 @@ def test_nobody_speaks_for_a_shop_of_another_app(account, there, ada, topic):
     raw_events.sweep()
     other.refresh_from_db()
     assert not Task.objects.exists() and other.health == Health.HEALTHY
-    assert "another app" in RawEvent.objects.get(state="parked").error
+    assert "does not speak for" in RawEvent.objects.get(state="parked").error
 
 
 def test_a_request_for_another_shop_of_the_app_finds_its_account(account, there, ada):

@@ -23,7 +23,7 @@ from engagement.hooks import address_of
 from engagement.ingest import ingest
 from engagement.models import Attachment, ChannelAccount, Health, Interaction, RawEvent, RefusedHook
 from tests.channels.twilio.conftest import TOKEN, new_account
-from tests.channels.twilio.double import BOB, NOW, NUMBER, new_sid
+from tests.channels.twilio.double import BOB, NOW, NUMBER, SID, new_sid
 
 LINK = channels.connector("twilio")
 WHEN = "Fri, 24 May 2019 17:44:49 +0000"
@@ -395,6 +395,20 @@ def test_stop_is_a_refusal_that_is_kept_with_its_words(account, there):
     tell(account, sms("Please stop calling me."))
     understand()
     assert Consent.objects.count() == 2
+
+
+@pytest.mark.parametrize("sid", ["AC" + "d" * 32, SID])
+def test_nobody_speaks_for_a_number_of_another_account(account, there, sid):
+    other = ChannelAccount.objects.create(
+        connector="twilio", network="phone", external_id="+15005550009", name="Other", team=account.team,
+        settings={"account_sid": sid},
+    )  # fmt: skip
+    tell(account, sms("hi", To=other.external_id))
+    raw_events.sweep()
+    assert Interaction.objects.filter(account=other).exists() is (sid == SID)
+    assert RawEvent.objects.filter(state="parked", error__contains="does not speak for").exists() is (
+        sid != SID
+    )
 
 
 def test_a_message_to_a_number_that_is_not_connected_waits_and_is_seen(account, there):
