@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from accounts.models import Team
+from core import quick_redis
 from core.http import Answer, RateLimit
 from engagement import channels, rates
 from engagement.channels import calling
@@ -80,6 +81,12 @@ def test_what_one_bucket_refuses_takes_no_token_of_the_others(account) -> None:
     assert told and not told.is_person
 
 
+def test_nobody_is_named_in_a_key(account) -> None:
+    send(account, "+4917612345678")
+    keys = list(rates._redis().scan_iter("rapport-rate:rated:*"))
+    assert len(keys) == 3 and not any("4917612345678" in key for key in keys)
+
+
 def test_another_account_of_the_app_shares_only_what_is_the_apps(account) -> None:
     other = make_account(Team.general(), connector="rated", name="Other")
     for _turn in range(3):
@@ -129,9 +136,7 @@ def test_percentages_count_by_their_share(account) -> None:
 
 
 def test_with_redis_away_everything_is_allowed(account, settings, monkeypatch) -> None:
-    import redis
-
-    away = redis.Redis(port=1, socket_connect_timeout=0.2)
+    away = quick_redis.connect("redis://127.0.0.1:1/0", decode_responses=True)
     monkeypatch.setattr(rates, "_redis", lambda: away)
     rates.shut(account, "send", 60)
     assert [send(account) for _turn in range(5)] == [0] * 5
