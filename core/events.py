@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
 
-from core import sql
+from core import quick_redis, sql
 from core.models import Event
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ def publish(messages: Sequence[dict[str, Any]]) -> None:
 
 def live_redis() -> redis.Redis:
     """A client that gives up after a second."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    return quick_redis.connect()
 
 
 Guard = Callable[[Any, set[int]], set[int]]

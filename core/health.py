@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import redis
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
+
+from core import quick_redis
 
 logger = structlog.get_logger(__name__)
 
@@ -21,11 +22,7 @@ OK = "ok"
 
 def note_worker() -> None:
     """Leave the sign that a worker works; the sign goes away by itself when none does."""
-    _redis().set(WORKER_KEY, 1, ex=WORKER_SECONDS)
-
-
-def _redis() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    quick_redis.connect().set(WORKER_KEY, 1, ex=WORKER_SECONDS)
 
 
 def _database() -> str:
@@ -35,13 +32,13 @@ def _database() -> str:
 
 
 def _broker() -> str:
-    _redis().ping()
+    quick_redis.connect().ping()
     return OK
 
 
 def worker_state() -> str:
     """Return "ok" when a worker has shown itself lately."""
-    return OK if _redis().exists(WORKER_KEY) else "no worker has reported"
+    return OK if quick_redis.connect().exists(WORKER_KEY) else "no worker has reported"
 
 
 CHECKS: dict[str, Callable[[], str]] = {"database": _database, "redis": _broker, "worker": worker_state}

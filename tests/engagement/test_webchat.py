@@ -512,18 +512,18 @@ def test_connecting_a_website_makes_key_and_secret_and_shows_the_tag(ada: Any, s
         "color": "#AA3355",
         "ask_details": "on",
     }
-    assert browser.post("/settings/channels/new/webchat/", form).status_code == 302
+    assert browser.post("/settings/channels/new/webchat/keys/", form).status_code == 302
     account = ChannelAccount.objects.get()
     assert account.settings["allowed_origins"] == [SHOP, "https://www.shop.example"]
     assert (account.network, account.issuer) == ("chat", account.external_id)
-    page = browser.get(f"/settings/channels/{account.pk}/").content.decode()
+    page = browser.get(f"/settings/channels/{account.pk}/edit/").content.decode()
     assert (
         f"data-site=&quot;{account.external_id}&quot;" in page or f'data-site="{account.external_id}"' in page
     )
     assert f"{SHOP}\nhttps://www.shop.example" in page
     before = dict(account.credentials)
     assert len(before["identity_secret"]) == 64
-    browser.post(f"/settings/channels/{account.pk}/", {**form, "greeting": "Hi"})
+    browser.post(f"/settings/channels/{account.pk}/edit/", {**form, "greeting": "Hi"})
     account.refresh_from_db()
     assert (account.credentials, account.settings["greeting"]) == (before, "Hi")
 
@@ -533,6 +533,6 @@ def test_connecting_a_website_makes_key_and_secret_and_shows_the_tag(ada: Any, s
 )
 def test_a_website_form_refuses_what_it_cannot_keep(ada: Any, signed_in: Any, field: str, value: str) -> None:
     form = {"name": "x", "team": Team.general().pk, "goal_minutes": 30, "allowed_origins": SHOP}
-    answer = signed_in(ada).post("/settings/channels/new/webchat/", {**form, field: value})
+    answer = signed_in(ada).post("/settings/channels/new/webchat/keys/", {**form, field: value})
     assert answer.status_code == 422
     assert not ChannelAccount.objects.exists()
