@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -95,4 +96,6 @@ def words(error: BaseException) -> str:
     """What an error says, in one short line."""
     first = error.args[0] if error.args else ""
     text = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error)
+    # the IMAP library prints a server's bytes as Python writes them
+    text = re.sub(r"^b(['\"])(.*)\1$", r"\2", text.strip(), flags=re.DOTALL)
     return " ".join(text.split())[:200] or type(error).__name__

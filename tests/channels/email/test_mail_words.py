@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from engagement.channels.email.access import words
 from engagement.channels.email.html import clean_html, has_remote_pictures, shown_html
 from engagement.channels.email.plain import html_of, text_of
 from engagement.channels.email.quoting import bare_subject, split_quoted
@@ -182,3 +183,9 @@ def test_what_follows_a_tag_that_never_ends_is_read():
     broken = "<p>Hello</p><!-- " + "x " * 2000 + "<p>more</p><blockquote>old</blockquote>"
     assert text_of(broken).startswith("Hello")
     assert "Bob" in text_of("<p>Hello</p>" + "<p>Bob</p>" * 1000 + "<a ")
+
+
+def test_what_a_server_says_is_told_as_it_said_it() -> None:
+    assert words(OSError(b"[AUTHENTICATIONFAILED] No such user")) == "[AUTHENTICATIONFAILED] No such user"
+    assert words(OSError("b'[AUTHENTICATIONFAILED] No such user'")) == "[AUTHENTICATIONFAILED] No such user"
+    assert words(OSError("")) == "OSError"
