@@ -248,7 +248,13 @@ def us_of(account: ChannelAccount) -> Us:
     """The bot of an account, as messages name it."""
     number = int(account.external_id) if account.external_id.isdigit() else 0
     settings = account.settings
-    return Us(number, str(settings.get("username", "")), groups=bool(settings.get("groups", True)))
+    taken = frozenset(str(settings.get("connections") or "").replace(",", " ").split())
+    return Us(
+        number,
+        str(settings.get("username", "")),
+        groups=bool(settings.get("groups", True)),
+        connections=taken,
+    )
 
 
 def page_of(found: Sequence[Json], us: Us, offset: int) -> Page:

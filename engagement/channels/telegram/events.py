@@ -56,6 +56,8 @@ class Us:
     id: int
     username: str
     groups: bool = True
+    connections: frozenset[str] = frozenset()
+    """Ids of the business connections whose owners are ours."""
 
 
 def parcel_of(update: Json, us: Us, *, received_at: datetime) -> Parcel:
@@ -67,6 +69,8 @@ def parcel_of(update: Json, us: Us, *, received_at: datetime) -> Parcel:
         return Parcel(posts=[post] if post else [])
     if kind == "callback_query":
         return Parcel([_pressed(mapping(update, kind), received_at)])
+    if "business" in kind:
+        _refuse_foreign(mapping(update, kind), kind, us)
     if kind == "deleted_business_messages":
         return Parcel(_deleted(mapping(update, kind), received_at))
     if kind in ("", "business_connection"):
@@ -75,6 +79,22 @@ def parcel_of(update: Json, us: Us, *, received_at: datetime) -> Parcel:
     if event is None:
         return Parcel()
     return Parcel([event, _edit(mapping(update, kind), event)] if kind in _EDITED else [event])
+
+
+def _refuse_foreign(told: Json, kind: str, us: Us) -> None:
+    """Raises ValueError for a business account that nobody here named: its owner may be anybody, and what
+    they write in their chats would stand here as our own words."""
+    if kind != "business_connection":
+        connection = text(told, "business_connection_id")
+        if connection not in us.connections:
+            raise ValueError(f"The business connection {connection} is not among those of this channel")
+        return
+    connection, owner = text(told, "id"), person_of(mapping(told, "user"))
+    if connection not in us.connections and told.get("is_enabled") is True:
+        raise ValueError(
+            f"{owner.name} (@{owner.handle}, {owner.external_id}) connected this bot to their business "
+            f"account. If that is yours, put {connection} into Business connections of this channel"
+        )
 
 
 # A message

@@ -27,6 +27,16 @@ class TelegramForm(forms.Form):
         help_text=_("What is said to the bot in groups, and comments under the posts of your channel."),
     )
 
+    connections = forms.CharField(
+        label=_("Business connections"),
+        max_length=2000,
+        required=False,
+        help_text=_(
+            "Anybody with Telegram Business can connect a bot that allows it. Put in the ids of your own "
+            "connections, with commas between them: each is named under Parked once it is made."
+        ),
+    )
+
     def clean_bot_token(self) -> str:
         token = str(self.cleaned_data["bot_token"]).strip()
         if token and not TOKEN.fullmatch(token):
