@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,14 @@ SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 """Pictures that a browser may open by itself."""
 PLAYED = SOUNDS | {"video/mp4", "video/webm"}
 """Sound and film that a browser may play."""
-PROGRAMS = frozenset(".exe .dll .drv .msi .scr .elf .AppImage .com .jar .apk .dmg".split())
-"""Files that only run; nobody needs them to answer a customer."""
+BINARIES = (b"\x7fELF", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe")
+"""How programs for Linux and macOS begin."""
+PACKED, COMPOUND = (b"PK\x03\x04", b"PK\x05\x06"), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How archives begin, and office files of today with them; and how older office files do."""
+RUN_FROM = frozenset({"META-INF/MANIFEST.MF", "AndroidManifest.xml"})
+"""What an archive holds that is run: a program in Java, or one for Android."""
+INSTALLER = bytes.fromhex("84100c0000000000c000000000000046")
+"""What a compound file holds that installs something on Windows."""
 MAX_PIXELS = 60_000_000
 THUMBNAIL = (640, 640)
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
@@ -54,21 +62,40 @@ def sniff(content: bytes, claimed: str) -> str:
 
     Raises Refused for programs.
     """
-    found = _guesses(content)
-    if (
-        any(one.extension in PROGRAMS and one.confidence >= SURE for one in found)
-        or content[:4] == b"\x7fELF"
-    ):
+    if _is_program(content):
         raise Refused("Programs are not kept.")
     types = [
-        SAME.get(one.mime_type, one.mime_type) for one in found if one.confidence >= SURE and one.mime_type
+        SAME.get(one.mime_type, one.mime_type)
+        for one in _guesses(content)
+        if one.confidence >= SURE and one.mime_type
     ]
     claimed = SAME.get(claimed.lower(), claimed.lower())
-    if claimed in types:
+    is_container = content.startswith((*PACKED, COMPOUND))
+    if claimed in types or (is_container and claimed.startswith("application/")):
         return claimed
     if types:
         return types[0]
     return claimed if claimed.startswith("text/") and _is_text(content) else "application/octet-stream"
+
+
+def _is_program(content: bytes) -> bool:
+    """Whether it only runs; nobody needs that to answer a customer. Guesses by its first bytes do not tell:
+    an archive of pictures and a letter begin as some programs do."""
+    if content.startswith(BINARIES) or content[-512:-508] == b"koly":
+        return True
+    if content.startswith(b"MZ"):
+        return not _is_text(content)
+    if content.startswith(COMPOUND):
+        return INSTALLER in content
+    return content.startswith(PACKED) and not RUN_FROM.isdisjoint(_packed_names(content))
+
+
+def _packed_names(content: bytes) -> list[str]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError, struct.error):
+        return []
 
 
 def _guesses(content: bytes) -> list[puremagic.PureMagicWithConfidence]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -145,7 +146,40 @@ def test_what_a_file_is_is_read_from_its_bytes(content, claimed, found):
     assert sniff(content, claimed) == found
 
 
-@pytest.mark.parametrize("content", [b"MZ\x90\x00" + bytes(300), b"\x7fELF\x02\x01\x01" + bytes(60)])
+def packed(*names: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return target.getvalue()
+
+
+OFFICE = "application/vnd.openxmlformats-officedocument."
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500) + b"\xff" * 2000
+PROGRAMS = [
+    b"MZ\x90\x00" + bytes(300), b"\x7fELF\x02\x01\x01" + bytes(60), packed("META-INF/MANIFEST.MF", "A.class"),
+    packed("AndroidManifest.xml", "classes.dex"),
+    COMPOUND + bytes.fromhex("84100c0000000000c000000000000046"), b"\xcf\xfa\xed\xfe" + bytes(60), bytes(600) + b"koly" + bytes(508),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "claimed"),
+    [
+        (packed("photo1.jpg", "photo2.jpg"), "application/zip"),
+        (packed("[Content_Types].xml", "word/document.xml"), f"{OFFICE}wordprocessingml.document"),
+        (packed("[Content_Types].xml", "xl/workbook.xml"), f"{OFFICE}spreadsheetml.sheet"),
+        (packed("mimetype", "META-INF/manifest.xml"), "application/vnd.oasis.opendocument.text"),
+        (COMPOUND, "application/msword"),
+        (b"MZ is how this note begins.", "text/plain"),
+    ],
+)
+def test_letters_tables_and_archives_are_no_programs(content, claimed):
+    """They begin as some programs do, and a file that is refused is gone."""
+    assert sniff(content, claimed) == claimed
+
+
+@pytest.mark.parametrize("content", PROGRAMS)
 def test_programs_are_not_kept(gallery, account, content):
     Gallery.there["there/a"] = content
     (one,) = said_with(account, File("invoice.pdf", "application/pdf", url="there/a"))
