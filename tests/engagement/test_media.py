@@ -157,10 +157,14 @@ def packed(*names: str) -> bytes:
 OFFICE = "application/vnd.openxmlformats-officedocument."
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500) + b"\xff" * 2000
 PROGRAMS = [
-    b"MZ\x90\x00" + bytes(300), b"\x7fELF\x02\x01\x01" + bytes(60), packed("META-INF/MANIFEST.MF", "A.class"),
+    b"MZ\x90\x00" + bytes(300),
+    b"\x7fELF\x02\x01\x01" + bytes(60),
+    b"\xcf\xfa\xed\xfe" + bytes(60),
+    packed("META-INF/MANIFEST.MF", "A.class"),
     packed("AndroidManifest.xml", "classes.dex"),
-    COMPOUND + bytes.fromhex("84100c0000000000c000000000000046"), b"\xcf\xfa\xed\xfe" + bytes(60), bytes(600) + b"koly" + bytes(508),
-]  # fmt: skip
+    COMPOUND + bytes.fromhex("84100c0000000000c000000000000046"),
+    bytes(600) + b"koly" + bytes(508),
+]
 
 
 @pytest.mark.parametrize(
