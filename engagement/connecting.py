@@ -121,6 +121,7 @@ def change_account(
     check(by, "channel.manage")
     was = (account.network, account.external_id)
     known = dict(account.credentials)
+    _refuse_to_send_elsewhere(account, cleaned)
     account.name, account.team, account.brand = name.strip() or account.name, team, brand
     account.reply_goal_minutes = goal_minutes
     _fill(account, cleaned)
@@ -130,6 +131,19 @@ def change_account(
     if account.health in (Health.NEEDS_LOGIN, Health.FAILING):
         _set_healthy(account)
     return _store(account, "channel.changed", by=by, known=known)
+
+
+def _refuse_to_send_elsewhere(account: ChannelAccount, cleaned: Mapping[str, Any]) -> None:
+    """A secret that is stored goes only where it was typed for."""
+    for setting, secrets in connector(account.connector).sent_to.items():
+        before, asked = account.settings.get(setting), cleaned.get(setting)
+        if not before or asked in (None, before):
+            continue
+        if any(account.credentials.get(secret) and not cleaned.get(secret) for secret in secrets):
+            raise ValidationError(
+                _("What is stored was given for %(before)s. Type it again to use it at %(asked)s.")
+                % {"before": before, "asked": asked}
+            )
 
 
 def _refuse_another(account: ChannelAccount, was: tuple[str, str]) -> None:

@@ -169,7 +169,7 @@ def _refuse_unsendable(
         raise ValidationError(problem, code="closed")
     if not text and not files:
         raise ValidationError(_("Write something first."), code="empty")
-    length, most = link.count_length(text), limits_of(conversation).length
+    length, most = link.length_of(text), limits_of(conversation).length
     if length > most:
         words = _("This is %(n)s characters long; %(channel)s takes %(most)s.")
         raise ValidationError(words % {"n": length, "channel": link.label, "most": most}, code="long")

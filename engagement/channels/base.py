@@ -76,6 +76,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+COUNTED = 20_000
+"""Characters; a longer text is over the limit of every platform that counts in its own way."""
+
+
 def app_keys(name: str) -> Mapping[str, str]:
     """The operator's own app on a platform: `CHANNEL_APP_<NAME>_ID` and the like, by their last word."""
     found: Mapping[str, str] = settings.CHANNEL_APPS.get(name, {})
@@ -158,10 +162,17 @@ class Connector:
     """A fragment for the settings page of a connected account: what is left to do outside Rapport."""
     secret_fields: ClassVar[tuple[str, ...]] = ()
     """Fields of the form that are kept encrypted; left empty, the stored value stays."""
+    sent_to: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Settings that say where secrets are sent, each with those secrets: whoever changes one types them
+    again, so that nobody learns a stored password by pointing the account at a server of their own."""
 
     def count_length(self, text: str) -> int:
         """Length as the platform counts it."""
         return len(text)
+
+    def length_of(self, text: str) -> int:
+        """Length as the platform counts it; of what no platform takes, its characters, which cost no time."""
+        return len(text) if len(text) > COUNTED else self.count_length(text)
 
     def length_note(self, text: str) -> str:
         """What a writer should know of this length beside the number (that it costs several messages)."""

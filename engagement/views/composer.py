@@ -145,7 +145,7 @@ def length_count(request: HttpRequest, pk: int) -> HttpResponse:
     """How long a text is as its network counts; for the counter under the answer."""
     link = connector(_visible(request, pk).account.connector)
     text = clean_text(request.POST.get("text", "")).strip()
-    return JsonResponse({"length": link.count_length(text), "note": link.length_note(text)})
+    return JsonResponse({"length": link.length_of(text), "note": link.length_note(text)})
 
 
 @require_GET

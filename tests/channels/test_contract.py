@@ -114,6 +114,12 @@ def test_its_secrets_are_fields_of_its_form(link):
     assert shown <= set(link.secret_fields)
 
 
+def test_where_its_secrets_are_sent_is_a_field_of_its_form(link):
+    fields = link.settings_form.base_fields if link.settings_form else {}
+    for setting, secrets in link.sent_to.items():
+        assert setting in fields and set(secrets) <= set(link.secret_fields)
+
+
 def test_an_id_for_a_message_of_ours_is_always_the_same(link):
     class Account:
         pk = 1

@@ -79,6 +79,25 @@ def test_a_mailbox_is_connected_after_it_was_tried(signed_in, ada, general, imap
     assert imap_server.password not in page
 
 
+def test_a_stored_password_is_not_sent_to_another_server(
+    signed_in, ada, general, imap_server, smtp_server
+) -> None:
+    client, form = signed_in(ada), mailbox(general, imap_server, smtp_server)
+    client.post(url("channel-connect", "email"), form)
+    account = ChannelAccount.objects.get()
+    elsewhere = {**form, "imap_host": "localhost", "imap_password": ""}
+    answer = client.post(url("channel-edit", account.pk), {**elsewhere, "untried": "1"})
+    assert answer.status_code == 422 and "Type it again" in answer.content.decode()
+    account.refresh_from_db()
+    assert account.settings["imap_host"] == "127.0.0.1"
+    again = {**elsewhere, "imap_password": imap_server.password, "untried": "1"}
+    assert client.post(url("channel-edit", account.pk), again).status_code == 302
+    account.refresh_from_db()
+    assert account.settings["imap_host"] == "localhost"
+    rest = {**elsewhere, "name": "Care desk", "untried": "1"}
+    assert client.post(url("channel-edit", account.pk), rest).status_code == 302
+
+
 def test_wrong_credentials_are_not_kept_and_say_why(
     signed_in, ada, general, imap_server, smtp_server
 ) -> None:

@@ -67,6 +67,7 @@ class BlueskyConnector(Connector):
     pull_every_seconds = 60
     settings_form = BlueskyForm
     secret_fields: ClassVar[tuple[str, ...]] = ("app_password",)
+    sent_to: ClassVar[Mapping[str, tuple[str, ...]]] = {"handle": ("app_password",)}
     rates = (Rate("pull", 3000, 300.0), Rate("send", 1600, 3600.0), Rate("send", 11_000, 86_400.0))
     scopes: ClassVar[Mapping[str, str]] = {
         "com.atproto.appPass": gettext_noop("read notifications, write posts"),

@@ -82,6 +82,10 @@ class EmailConnector(Connector):
     pull_every_seconds = 60
     settings_form = MailboxForm
     secret_fields: ClassVar[tuple[str, ...]] = ("imap_password", "smtp_password")
+    sent_to: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "imap_host": ("imap_password",),
+        "smtp_host": ("smtp_password",),
+    }
 
     # Connecting
 

@@ -68,6 +68,7 @@ class MastodonConnector(Connector):
     pull_every_seconds = 60
     settings_form = ServerForm
     secret_fields = ("access_token",)
+    sent_to: ClassVar[Mapping[str, tuple[str, ...]]] = {"instance": ("access_token",)}
     rates = (
         Rate("pull", 300, FIVE_MINUTES),
         Rate("send", 300, FIVE_MINUTES),

@@ -145,6 +145,8 @@ class WhatsAppConnector(Connector):
 
     def fetch_file(self, account: ChannelAccount, file: File, *, most: int) -> File:
         """Ask for the address, which lives five minutes, and take the file from there with the token."""
+        if not file.url.isascii() or not file.url.isdigit():
+            raise PermanentFailure("WhatsApp names this file by no number.")
         with graph(account, bucket="pull") as client:
             told = client.get(file.url, phone_number_id=account.external_id)
         url = told.get("url")

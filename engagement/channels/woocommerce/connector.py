@@ -68,6 +68,7 @@ class WooCommerceConnector(Connector):
     rates = (Rate("send", 60, 60.0), Rate("pull", 120, 60.0))
     settings_form = ShopForm
     secret_fields: ClassVar[tuple[str, ...]] = ("consumer_key", "consumer_secret")
+    sent_to: ClassVar[Mapping[str, tuple[str, ...]]] = {"site": ("consumer_key", "consumer_secret")}
     about = "Orders, refunds and customers of a shop come in, with what they wrote; answers go as notes."
     needs = (
         "A shop on WooCommerce 5.8 or newer that is reached by https.",
