@@ -125,7 +125,17 @@ const soon = (pk) => {
   timer = setTimeout(work, 250 + Math.random() * 350);
 };
 
-const ask = (url, target, swap) => htmx.ajax("GET", url, { target, swap });
+/* Each place is drawn by its newest answer. htmx.ajax would keep one request waiting for the whole page and drop the
+   others, so a message that changes twice, or beside the views, would stay as it was. */
+const turns = new Map();
+const ask = async (url, target) => {
+  const turn = (turns.get(target) ?? 0) + 1;
+  turns.set(target, turn);
+  const answer = await fetch(url, { headers: { "HX-Request": "true" } });
+  const text = answer.ok ? await answer.text() : "";
+  const old = document.querySelector(target);
+  if (answer.ok && old && turns.get(target) === turn) htmx.swap(old, text, { swapStyle: "outerHTML" });
+};
 
 /* A row that was not there goes where its time belongs; one beyond the loaded page comes with that page. */
 const putInOrder = (list, row) => {
@@ -179,14 +189,14 @@ const work = () => {
   const all = [...waiting];
   waiting.clear();
   all.slice(0, 20).forEach(refreshRow);
-  ask(`${inbox.dataset.views}?${query()}`, "#views", "outerHTML");
+  ask(`${inbox.dataset.views}?${query()}`, "#views");
   if (opened() && all.includes(opened())) {
     refreshThread();
-    if (!document.querySelector("#thread-head [aria-expanded=true]")) ask(`${byId("thread").dataset.head}?${query()}`, "#thread-head", "outerHTML");
+    if (!document.querySelector("#thread-head [aria-expanded=true]")) ask(`${byId("thread").dataset.head}?${query()}`, "#thread-head");
   }
 };
 
-const refreshMessage = (pk) => { if (byId(`i-${pk}`)) ask(`${inbox.dataset.base}messages/${pk}/`, `#i-${pk}`, "outerHTML"); };
+const refreshMessage = (pk) => { if (byId(`i-${pk}`)) ask(`${inbox.dataset.base}messages/${pk}/`, `#i-${pk}`); };
 
 document.addEventListener("rapport:live", ({ detail }) => {
   const { type, ids } = detail;
@@ -200,7 +210,7 @@ document.addEventListener("rapport:read", ({ detail }) => soon(detail.conversati
 document.addEventListener("rapport:poll", () => {
   const list = byId("rows");
   if (list.scrollTop < 40 && !picked().length && !list.contains(document.activeElement)) {
-    ask(`${inbox.dataset.rows}?${query()}`, "#rows", "outerHTML");
+    ask(`${inbox.dataset.rows}?${query()}`, "#rows");
   }
   soon(opened());
 });

@@ -42,6 +42,8 @@ def test_a_comment_is_hidden_by_the_keyboard_and_says_so_live(comment, amy, max,
     hers.locator(f"{line} [data-bs-toggle]").focus()
     hers.keyboard.press("Enter")
     expect(hers.locator(f"{line} .dropdown-item")).to_have_count(2)
+    # htmx gives what it put in its ears a moment later
+    expect(hers.locator(".htmx-settling")).to_have_count(0)
     hers.keyboard.press("ArrowDown")
     hers.keyboard.press("ArrowDown")
     expect(hers.locator(f"{line} .dropdown-item:has-text('Hide')")).to_be_focused()
@@ -60,6 +62,8 @@ def test_deleting_asks_first_and_a_refusal_can_be_tried_again(comment, there, ma
     asked: list[str] = []
     window.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
     window.locator(f"{line} [data-bs-toggle]").click()
+    expect(window.locator(f"{line} .dropdown-item")).not_to_have_count(0)
+    expect(window.locator(".htmx-settling")).to_have_count(0)
     window.locator(f"{line} .dropdown-item:has-text('Delete')").click()
     expect(window.locator(line)).to_contain_text("on its way")
     assert "cannot be taken back" in asked[0]
