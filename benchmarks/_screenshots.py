@@ -110,6 +110,7 @@ def pages() -> dict[str, str]:
         "segment": f"/segments/{segment.pk}/edit/",
         "persona": f"/personas/{persona.pk}/",
         "overview": "/analytics/",
+        "channels": "/settings/channels/new/",
     }
 
 
