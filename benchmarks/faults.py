@@ -167,11 +167,13 @@ def _disturb(world: World, phase: str, progress: dict[str, Callable[[], int]]) -
     kills: list[Kill] = []
     began = time.monotonic()
     number = SMALL_KILLS if is_small() else KILLS_A_PHASE
-    for turn, program in enumerate(itertools.islice(itertools.cycle(ORDER), number)):
+    for turn, wanted in enumerate(itertools.islice(itertools.cycle(ORDER), number)):
         time.sleep(world.chance.uniform(0.5, 4.0))
-        kill = _kill(world, program)
+        program, kill = wanted, _kill(world, wanted)
         if kill is None:
-            world.figures.say(f"{phase}: {program} was not caught in a transaction", turn + 1)
+            world.figures.say(f"{phase}: {wanted} was not caught in a transaction", turn + 1)
+            program, kill = "channels", _kill(world, "channels")
+        if kill is None:
             continue
         kills.append(kill)
         seconds = _wait_for(world, progress[program])
