@@ -11,18 +11,28 @@ from core.privacy import Holding, register_customer_data
 from core.privacy import register as hold
 from personas import privacy, profiling
 from personas.models import (
+    AdSpend,
     ChangedCustomer,
     CustomerDay,
+    DriftDay,
     ModelCard,
+    ModelRun,
     Persona,
     PersonaChange,
+    PersonaDay,
     PersonaMembership,
     PersonaModel,
+    PersonaNote,
+    PersonaSettings,
+    PersonaShare,
     Prediction,
+    PublishableKey,
+    ReachPlan,
     Rebuild,
     Segment,
     SegmentChange,
     SegmentMembership,
+    SegmentPick,
     SegmentSize,
     Traits,
 )
@@ -67,6 +77,10 @@ def register() -> None:
         hold(
             Holding(model, "customer", on_merge="stay", export=_exported(model, *names), erase=_erased(model))
         )
-    register_customer_data(ModelCard, Persona, PersonaModel, Rebuild, Segment, SegmentSize)
+    hold(Holding(SegmentPick, "customer", "home_customer"))
+    register_customer_data(
+        ReachPlan, PublishableKey, AdSpend, ModelRun, ModelCard, PersonaNote, PersonaShare, PersonaDay,
+        Persona, DriftDay, PersonaModel, PersonaSettings, Rebuild, Segment, SegmentSize,
+    )  # fmt: skip
     privacy.register()
     profiling.register()

@@ -115,7 +115,10 @@ def _store(frame: pd.DataFrame, everybody: bool, scope: Scope) -> int:
     text.seek(0)
     names = ", ".join(["customer_id", *COLUMNS])
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE nightly_prediction (LIKE personas_prediction) ON COMMIT DROP")
+        cursor.execute(
+            "CREATE TEMPORARY TABLE nightly_prediction (LIKE personas_prediction INCLUDING DEFAULTS)"
+            " ON COMMIT DROP"
+        )
         cursor.execute("ALTER TABLE nightly_prediction ALTER computed_at DROP NOT NULL")
         cursor.copy_expert(
             f"COPY nightly_prediction ({names}) FROM STDIN (FORMAT csv, FORCE_NOT_NULL (best_network))", text

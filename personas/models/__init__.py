@@ -1,24 +1,55 @@
 """What customers are like: traits, segments, personas, predictions and the nightly rebuild."""
 
-from personas.models.persona import Persona, PersonaChange, PersonaMembership, PersonaModel
-from personas.models.prediction import ModelCard, Prediction
+from personas.models.persona import (
+    DriftDay,
+    NotePart,
+    Persona,
+    PersonaChange,
+    PersonaDay,
+    PersonaMembership,
+    PersonaModel,
+    PersonaNote,
+    PersonaSettings,
+    PersonaShare,
+)
+from personas.models.planning import AdSpend, PublishableKey, ReachPlan
+from personas.models.prediction import ModelCard, ModelRun, Prediction
 from personas.models.rebuild import ChangedCustomer, Rebuild
-from personas.models.segment import Segment, SegmentChange, SegmentMembership, SegmentSize
+from personas.models.segment import (
+    Segment,
+    SegmentChange,
+    SegmentKind,
+    SegmentMembership,
+    SegmentPick,
+    SegmentSize,
+)
 from personas.models.traits import CustomerDay, Traits
 
 __all__ = [
+    "AdSpend",
     "ChangedCustomer",
     "CustomerDay",
+    "DriftDay",
     "ModelCard",
+    "ModelRun",
+    "NotePart",
     "Persona",
     "PersonaChange",
+    "PersonaDay",
     "PersonaMembership",
     "PersonaModel",
+    "PersonaNote",
+    "PersonaSettings",
+    "PersonaShare",
     "Prediction",
+    "PublishableKey",
+    "ReachPlan",
     "Rebuild",
     "Segment",
     "SegmentChange",
+    "SegmentKind",
     "SegmentMembership",
+    "SegmentPick",
     "SegmentSize",
     "Traits",
 ]

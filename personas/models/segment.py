@@ -9,15 +9,24 @@ from django.db import models
 from django.utils import timezone
 
 
+class SegmentKind(models.TextChoices):
+    """Who decides about membership."""
+
+    RULE = "rule", "Rule"
+    LIST = "list", "List by hand"
+
+
 class Segment(models.Model):
-    """A rule over customers (a `core.conditions` tree) and its members.
+    """A rule over customers (a `core.conditions` tree), or a list by hand, and its members.
 
     `version` grows with every change of the rule; memberships belong to one version, and the rule of
-    `built_version` is the one whose members are shown.
+    `built_version` is the one whose members are shown. People may also be put in and left out by hand
+    (`SegmentPick`), which counts before the rule.
     """
 
     name = models.CharField(max_length=120, unique=True)
     description = models.TextField(blank=True)
+    kind = models.CharField(max_length=4, choices=SegmentKind.choices, default=SegmentKind.RULE)
     rule = models.JSONField(default=dict)
     version = models.PositiveIntegerField(default=1)
     built_version = models.PositiveIntegerField(default=0)
@@ -33,6 +42,26 @@ class Segment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SegmentPick(models.Model):
+    """Somebody put into a segment, or left out of it, by hand. Merged customers may both carry one: the
+    newest counts."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="picks", db_index=False)
+    home_customer = models.ForeignKey("crm.Customer", on_delete=models.PROTECT, related_name="+")
+    customer = models.ForeignKey("crm.Customer", on_delete=models.PROTECT, related_name="segment_picks")
+    is_in = models.BooleanField(help_text="True: in whatever the rule says; False: out")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["segment", "home_customer"], name="personas_segmentpick_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {'in' if self.is_in else 'out of'} {self.segment_id}"
 
 
 class SegmentMembership(models.Model):

@@ -44,6 +44,11 @@ class CustomerDay(models.Model):
     direction = models.CharField(max_length=8)
     n = models.PositiveIntegerField()
     public_n = models.PositiveIntegerField(default=0)
+    question_n = models.PositiveIntegerField(default=0)
+    complaint_n = models.PositiveIntegerField(default=0)
+    praise_n = models.PositiveIntegerField(default=0)
+    positive_n = models.PositiveIntegerField(default=0, help_text="sentiment of 0.05 or more")
+    negative_n = models.PositiveIntegerField(default=0, help_text="sentiment of -0.05 or less")
     sentiment_sum = models.FloatField(default=0)
     sentiment_n = models.PositiveIntegerField(default=0)
 
