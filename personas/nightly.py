@@ -126,6 +126,11 @@ def start_rebuild(
     return job
 
 
+def newest_rebuild() -> Rebuild | None:
+    """The last one that was started, with its job; what pages call "computed at"."""
+    return Rebuild.objects.select_related("job").order_by("-pk").first()
+
+
 def is_due(now: datetime | None = None) -> bool:
     """Whether this local date has no run yet, after half past three in the workspace's zone.
 

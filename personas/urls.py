@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from personas import export_views, panel_views, views
+from personas import card_views, export_views, panel_views, persona_views, views
 
 app_name = "personas"
 urlpatterns = [
@@ -15,12 +15,12 @@ urlpatterns = [
     path("segments/<int:pk>/edit/", views.segment_edit, name="segment-edit"),
     path("segments/<int:pk>/export/", export_views.segment_export, name="segment-export"),
     path("segments/<int:pk>/<slug:what>/", views.segment_act, name="segment-act"),
-    path("personas/", views.persona_list, name="persona-list"),
+    path("personas/", persona_views.persona_list, name="persona-list"),
     path("personas/models/", views.model_cards, name="model-cards"),
-    path("personas/<int:pk>/", views.persona_page, name="persona-detail"),
-    path("personas/<int:pk>/members/", views.persona_members, name="persona-members"),
+    path("personas/<int:pk>/", card_views.persona_page, name="persona-detail"),
+    path("personas/<int:pk>/members/", persona_views.persona_members, name="persona-members"),
     path("personas/<int:pk>/members/export/", export_views.persona_export, name="persona-export"),
-    path("personas/<int:pk>/edit/", views.persona_edit, name="persona-edit"),
+    path("personas/<int:pk>/edit/", card_views.persona_edit, name="persona-edit"),
     path("personas/customers/<int:pk>/", views.customer_panel, name="customer-panel"),
     path("personas/organizations/<int:pk>/", panel_views.organization_mix, name="organization-mix"),
     path(

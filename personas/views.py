@@ -20,14 +20,10 @@ from core.paging import Sort, asc, desc, page_for
 from crm.models import Customer
 from personas import nightly, segments
 from personas.building import customer_rule
-from personas.forms import PersonaForm
 from personas.models import (
     ModelCard,
-    Persona,
     PersonaMembership,
-    PersonaModel,
     Prediction,
-    Rebuild,
     Segment,
     SegmentChange,
     SegmentMembership,
@@ -37,16 +33,11 @@ from personas.traits import CATALOGUE
 
 SEGMENT_SORTS = {"name": Sort(asc("name")), "-size": Sort(desc("size")), "-id": Sort(desc("pk"))}
 MEMBER_SORTS = {"-since": Sort(desc("since"))}
-FIT_SORTS = {"-fit": Sort(desc("confidence"), desc("customer_id"))}
 SPARK = (72, 22)
 EVERYBODY = {"all": []}  # type: ignore[var-annotated]
 
 
 # Rebuild
-
-
-def _newest_rebuild() -> Rebuild | None:
-    return Rebuild.objects.select_related("job").order_by("-pk").first()
 
 
 @require_POST
@@ -65,7 +56,7 @@ def rebuild_start(request: HttpRequest) -> HttpResponse:
 @requires("persona.read")
 def rebuild_bar(request: HttpRequest) -> HttpResponse:
     """When everything was computed last, and the progress of a run that goes on."""
-    return render(request, "personas/_rebuild.html", {"rebuild": _newest_rebuild()})
+    return render(request, "personas/_rebuild.html", {"rebuild": nightly.newest_rebuild()})
 
 
 # Segments
@@ -79,7 +70,7 @@ def segment_list(request: HttpRequest) -> HttpResponse:
     found = Segment.objects.filter(name__icontains=text) if text else Segment.objects.all()
     page = page_for(request, found.prefetch_related("sizes"), sorts=SEGMENT_SORTS, default="name")
     rows = [{"segment": one, "trend": _spark([size.size for size in one.sizes.all()][-12:])} for one in page]
-    context = {"page": page, "rows": rows, "q": text, "rebuild": _newest_rebuild()}
+    context = {"page": page, "rows": rows, "q": text, "rebuild": nightly.newest_rebuild()}
     return render(request, "personas/segment_list.html", context)
 
 
@@ -254,59 +245,7 @@ def _delete(request: HttpRequest, segment: Segment) -> HttpResponse:
     return redirect("personas:segment-list")
 
 
-# Personas
-
-
-@require_GET
-@requires("persona.read")
-def persona_list(request: HttpRequest) -> HttpResponse:
-    """The gallery."""
-    context = {
-        "personas": Persona.objects.filter(is_active=True).order_by("-is_rule", "rank", "-members", "pk"),
-        "model": PersonaModel.objects.filter(is_current=True).first(),
-        "rebuild": _newest_rebuild(),
-    }
-    return render(request, "personas/persona_list.html", context)
-
-
-@require_GET
-@requires("persona.read")
-def persona_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """One persona as a page to read and to print."""
-    persona = get_object_or_404(Persona, pk=pk)
-    sample = PersonaMembership.objects.filter(persona=persona).select_related("customer")
-    context = {
-        "persona": persona,
-        "card": persona.card,
-        "sample": sample.order_by("-confidence", "-customer_id")[:6],
-        "rebuild": _newest_rebuild(),
-        "weekdays": [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")],
-    }
-    return render(request, "personas/persona.html", context)
-
-
-@require_GET
-@requires("persona.read")
-def persona_members(request: HttpRequest, pk: int) -> HttpResponse:
-    """Everybody of a persona, the surest first, with the reasons."""
-    persona = get_object_or_404(Persona, pk=pk)
-    members = PersonaMembership.objects.filter(persona=persona).select_related("customer")
-    page = page_for(request, members, sorts=FIT_SORTS, default="-fit")
-    return render(request, "personas/persona_members.html", {"persona": persona, "page": page})
-
-
-@require_http_methods(["GET", "POST"])
-@requires("persona.edit")
-def persona_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """What people write on a persona; the rebuild never touches it."""
-    persona = get_object_or_404(Persona, pk=pk)
-    form = PersonaForm(request.POST or None, instance=persona)
-    if request.method == "POST" and form.is_valid():
-        form.save()
-        messages.success(request, _("Saved. The next rebuild keeps it."))
-        return redirect("personas:persona-detail", pk)
-    context = {"form": form, "persona": persona}
-    return render(request, "personas/persona_edit.html", context, status=422 if form.errors else 200)
+# Predictions
 
 
 @require_GET
