@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from personas import card_views, export_views, panel_views, persona_views, views
+from personas import card_views, export_views, panel_views, persona_views, prediction_views, views
 
 app_name = "personas"
 urlpatterns = [
@@ -16,7 +16,7 @@ urlpatterns = [
     path("segments/<int:pk>/export/", export_views.segment_export, name="segment-export"),
     path("segments/<int:pk>/<slug:what>/", views.segment_act, name="segment-act"),
     path("personas/", persona_views.persona_list, name="persona-list"),
-    path("personas/models/", views.model_cards, name="model-cards"),
+    path("personas/models/", prediction_views.model_cards, name="model-cards"),
     path("personas/<int:pk>/", card_views.persona_page, name="persona-detail"),
     path("personas/<int:pk>/members/", persona_views.persona_members, name="persona-members"),
     path("personas/<int:pk>/members/export/", export_views.persona_export, name="persona-export"),

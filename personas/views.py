@@ -21,7 +21,6 @@ from crm.models import Customer
 from personas import nightly, segments
 from personas.building import customer_rule
 from personas.models import (
-    ModelCard,
     PersonaMembership,
     Prediction,
     Segment,
@@ -243,16 +242,6 @@ def _delete(request: HttpRequest, segment: Segment) -> HttpResponse:
         return redirect("personas:segment", segment.pk)
     messages.success(request, _("The segment is gone."))
     return redirect("personas:segment-list")
-
-
-# Predictions
-
-
-@require_GET
-@requires("persona.read")
-def model_cards(request: HttpRequest) -> HttpResponse:
-    """How far each prediction can be trusted."""
-    return render(request, "personas/model_cards.html", {"cards": ModelCard.objects.order_by("name")})
 
 
 # On other pages
