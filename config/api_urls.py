@@ -20,6 +20,7 @@ from engagement import api as engagement
 from engagement import channel_api as channels
 from engagement.visits.api import TrackEndpoint
 from personas import api as personas
+from personas import segment_api as segments
 
 app_name = "api"
 router = SimpleRouter()
@@ -37,7 +38,7 @@ router.register("custom-fields", record.FieldEndpoint, "custom-field")
 router.register("channel-accounts", channels.ChannelAccountEndpoint, "channel-account")
 router.register("interactions", engagement.InteractionEndpoint, "interaction")
 router.register("conversations", engagement.ConversationEndpoint, "conversation")
-router.register("segments", personas.SegmentEndpoint, "segment")
+router.register("segments", segments.SegmentEndpoint, "segment")
 router.register("personas", personas.PersonaEndpoint, "persona")
 router.register("jobs", accounts.JobEndpoint, "job")
 

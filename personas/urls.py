@@ -2,19 +2,27 @@
 
 from django.urls import path
 
-from personas import card_views, export_views, panel_views, persona_views, prediction_views, views
+from personas import (
+    card_views,
+    export_views,
+    panel_views,
+    persona_views,
+    prediction_views,
+    segment_views,
+    views,
+)
 
 app_name = "personas"
 urlpatterns = [
     path("rebuild/", views.rebuild_start, name="rebuild-start"),
     path("rebuild/bar/", views.rebuild_bar, name="rebuild-bar"),
-    path("segments/", views.segment_list, name="segment-list"),
-    path("segments/new/", views.segment_edit, name="segment-new"),
-    path("segments/preview/", views.segment_preview, name="segment-preview"),
-    path("segments/<int:pk>/", views.segment_page, name="segment"),
-    path("segments/<int:pk>/edit/", views.segment_edit, name="segment-edit"),
+    path("segments/", segment_views.segment_list, name="segment-list"),
+    path("segments/new/", segment_views.segment_edit, name="segment-new"),
+    path("segments/preview/", segment_views.segment_preview, name="segment-preview"),
+    path("segments/<int:pk>/", segment_views.segment_page, name="segment"),
+    path("segments/<int:pk>/edit/", segment_views.segment_edit, name="segment-edit"),
     path("segments/<int:pk>/export/", export_views.segment_export, name="segment-export"),
-    path("segments/<int:pk>/<slug:what>/", views.segment_act, name="segment-act"),
+    path("segments/<int:pk>/<slug:what>/", segment_views.segment_act, name="segment-act"),
     path("personas/", persona_views.persona_list, name="persona-list"),
     path("personas/models/", prediction_views.model_cards, name="model-cards"),
     path("personas/<int:pk>/", card_views.persona_page, name="persona-detail"),
