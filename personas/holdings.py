@@ -15,6 +15,8 @@ from personas.models import (
     ChangedCustomer,
     CustomerDay,
     DriftDay,
+    Lookalike,
+    LookalikeRun,
     ModelCard,
     ModelRun,
     Persona,
@@ -66,6 +68,7 @@ def register() -> None:
         PersonaMembership: told_elsewhere,
         SegmentMembership: told_elsewhere,
         ChangedCustomer: told_elsewhere,
+        Lookalike: _exported(Lookalike, "persona__name", "typicality", "reasons"),
     }
     for model, export in computed.items():
         hold(Holding(model, "customer", on_merge="recompute", export=export, erase=_erased(model)))
@@ -79,8 +82,8 @@ def register() -> None:
         )
     hold(Holding(SegmentPick, "customer", "home_customer"))
     register_customer_data(
-        ReachPlan, PublishableKey, AdSpend, ModelRun, ModelCard, PersonaNote, PersonaShare, PersonaDay,
-        Persona, DriftDay, PersonaModel, PersonaSettings, Rebuild, Segment, SegmentSize,
+        ReachPlan, PublishableKey, AdSpend, LookalikeRun, ModelRun, ModelCard, PersonaNote, PersonaShare,
+        PersonaDay, Persona, DriftDay, PersonaModel, PersonaSettings, Rebuild, Segment, SegmentSize,
     )  # fmt: skip
     privacy.register()
     profiling.register()

@@ -15,7 +15,14 @@ from core.conditions import RuleInvalid, leaves
 from crm.models import Customer, CustomerTouch
 from crm.profiling import FLAG
 from personas.building import customer_rule
-from personas.models import PersonaChange, PersonaMembership, Prediction, Segment, SegmentMembership
+from personas.models import (
+    Lookalike,
+    PersonaChange,
+    PersonaMembership,
+    Prediction,
+    Segment,
+    SegmentMembership,
+)
 from personas.privacy import drop_quotes
 
 INFERRED = ("prediction.", "persona")
@@ -30,6 +37,7 @@ def forget_profile(customers: Sequence[int]) -> Mapping[str, int]:
         "personas": PersonaMembership.objects.filter(customer_id__in=customers).delete()[0],
         "moves": PersonaChange.objects.filter(customer_id__in=customers).delete()[0],
         "predictions": Prediction.objects.filter(customer_id__in=customers).delete()[0],
+        "lookalikes": Lookalike.objects.filter(customer_id__in=customers).delete()[0],
         "segments": SegmentMembership.objects.filter(
             customer_id__in=customers, segment_id__in=segments
         ).delete()[0],

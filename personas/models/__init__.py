@@ -12,7 +12,7 @@ from personas.models.persona import (
     PersonaSettings,
     PersonaShare,
 )
-from personas.models.planning import AdSpend, PublishableKey, ReachPlan
+from personas.models.planning import AdSpend, Lookalike, LookalikeRun, PublishableKey, ReachPlan
 from personas.models.prediction import ModelCard, ModelRun, Prediction
 from personas.models.rebuild import ChangedCustomer, Rebuild
 from personas.models.segment import (
@@ -30,6 +30,8 @@ __all__ = [
     "ChangedCustomer",
     "CustomerDay",
     "DriftDay",
+    "Lookalike",
+    "LookalikeRun",
     "ModelCard",
     "ModelRun",
     "NotePart",

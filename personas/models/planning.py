@@ -109,3 +109,53 @@ class PublishableKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LookalikeRun(models.Model):
+    """How prospects were last compared with one persona: by what, up to which distance, how many are near.
+
+    `reason` says why there are none to show: too few members, or no habit that a prospect can have.
+    """
+
+    persona = models.OneToOneField(
+        "personas.Persona", primary_key=True, on_delete=models.CASCADE, related_name="lookalike_run"
+    )
+    features = models.JSONField(default=list, help_text="names of `personas.features`: no buying habits")
+    members = models.PositiveIntegerField(default=0, help_text="customers of the persona it was measured on")
+    prospects = models.PositiveIntegerField(default=0, help_text="who could be compared")
+    near = models.PositiveIntegerField(default=0, help_text="of them near enough, before the cut")
+    radius = models.FloatField(null=True, help_text="distance within which half of the members lie")
+    reason = models.CharField(max_length=300, blank=True)
+    computed_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.near} like {self.persona_id}"
+
+
+class Lookalike(models.Model):
+    """A prospect (no purchase yet) who lies as near to a persona's center as half of its own members."""
+
+    persona = models.ForeignKey(
+        "personas.Persona", on_delete=models.CASCADE, related_name="lookalikes", db_index=False
+    )
+    customer = models.ForeignKey(
+        "crm.Customer", on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
+    distance = models.FloatField(help_text="from the center, in standard deviations within personas")
+    typicality = models.FloatField(help_text="share of the persona's members who lie farther out, 0 to 1")
+    reasons = models.JSONField(default=list, help_text="up to three sentences")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["persona", "customer"], name="personas_lookalike_once"),
+            models.CheckConstraint(
+                condition=Q(typicality__range=(0, 1)), name="personas_lookalike_typicality"
+            ),
+        ]
+        indexes: ClassVar = [
+            # prospects of a persona, the nearest first
+            models.Index(fields=["persona", "-typicality", "-customer"], name="personas_lookalike_nearest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} is like {self.persona_id}"
