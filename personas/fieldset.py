@@ -6,12 +6,14 @@ Segments, audiences and saved views over customers share this one set, called "c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from core import networks
 from core.conditions import Dimension, EventSource, Field, FieldSet, FieldType, define
 from core.conditions.fields import Choices
+from core.conditions.wording import listed
 from core.models import Workspace
 from personas.traits.catalogue import CATALOGUE, Trait
 
@@ -43,6 +45,8 @@ ORGANIZATIONS = (
     " JOIN crm_customer o ON o.id = a.organization_id WHERE a.person_id = c.id)"
 )
 TASKS = "SELECT 1 FROM crm_task x WHERE x.customer_id = c.id AND x.done_at IS NULL"
+SURVEY, NEXT = "100 * p.survey_probability", "who likely buy {} next"
+TALKS = "SELECT 1 FROM engagement_conversation x WHERE x.customer_id = c.id AND x.status = 'open'"
 # Every value was checked when it was written; the guards keep a rule alive should one not be what it seems.
 OWN_SQL = {
     "text": (FieldType.TEXT, "c.custom->>'{key}'"),
@@ -88,7 +92,16 @@ def _columns() -> Sequence[Field]:
         Field(
             "customer.kind", "Person or organization", FieldType.CHOICE, "c.kind", WHO, kinds, nullable=False
         ),
-        Field("customer.stage", "Journey stage", FieldType.CHOICE, "c.stage", WHO, _stages, nullable=False),
+        Field(
+            "customer.stage",
+            "Journey stage",
+            FieldType.CHOICE,
+            "c.stage",
+            WHO,
+            _stages,
+            nullable=False,
+            phrase="in {}",
+        ),
         Field("customer.city", "City", FieldType.TEXT, "c.city", WHO),
         Field("customer.company", "Company", FieldType.TEXT, "c.company", WHO),
         Field("customer.job", "Work", FieldType.TEXT, "c.job", WHO),
@@ -107,6 +120,14 @@ def _columns() -> Sequence[Field]:
         Field("customer.organization", "Organization", FieldType.TEXT, ORGANIZATIONS, WHO),
         Field(
             "customer.task", "Open task", FieldType.FLAG, f"EXISTS ({TASKS})", WHO, phrase="with an open task"
+        ),
+        Field(
+            "customer.conversation",
+            "Open conversation",
+            FieldType.FLAG,
+            f"EXISTS ({TALKS})",
+            WHO,
+            phrase="with an open conversation",
         ),
         Field("customer.created_at", "Known since", FieldType.DATETIME, "c.created_at", WHO, nullable=False),
         Field("customer.refused", "Refused profiling", FieldType.FLAG, "c.profiling_refused", WHO),
@@ -146,8 +167,23 @@ def _predictions() -> Sequence[Field]:
         field("active", "Still a customer", FieldType.NUMBER, "100 * p.active_probability", unit="%"),
         field("orders_365", "Expected orders, 365 days", FieldType.NUMBER, "p.orders_365"),
         field("value_365", "Expected revenue, 365 days", FieldType.MONEY, "p.value_365", unit=currency),
+        field("value_low", "Expected revenue, at the least", FieldType.MONEY, "p.value_low", unit=currency),
         field("best_network", "Best network", FieldType.CHOICE, "p.best_network", choices=_networks),
         field("best_hour", "Best hour", FieldType.NUMBER, "p.best_hour", unit="o'clock"),
+        field(
+            "survey_probability",
+            "Chance to answer a survey",
+            FieldType.NUMBER,
+            "100 * p.survey_probability",
+            unit="%",
+        ),
+        field(
+            "next_category",
+            "Next category",
+            FieldType.TEXT,
+            "p.next_category",
+            phrase="who likely buy {} next",
+        ),
     ]
 
 
@@ -200,44 +236,68 @@ def _events() -> Sequence[EventSource]:
     The empty text keeps network, kind and direction out of the index condition: PostgreSQL 18 prices a skip
     scan over them too high and would read the whole window once a customer (1.3 s against 0.08 s).
     """
-    own = "personas_customerday d"
+    network = Dimension("network", "Network", "d.network || ''", _networks, phrase="on {}")
+    kind = Dimension("kind", "Kind", "d.kind || ''", KINDS, phrase="by {}")
+    direction = Dimension("direction", "Direction", "d.direction || ''", DIRECTIONS, phrase="{}")
+
+    def source(name: str, label: str, where: str, *dimensions: Dimension, **more: Any) -> EventSource:
+        match = f"d.customer_id = c.id AND {where}"
+        given = {"count": "d.n", "group": SAID, **more}
+        return EventSource(
+            name, label, "personas_customerday d", match, "d.day", dimensions=dimensions, **given
+        )
+
+    def felt(name: str, label: str, verbs: Mapping[str, str]) -> EventSource:
+        column = f"d.{name}_n"
+        return source(name, label, f"{column} > 0", network, kind, count=column, verb=partial(_spoke, verbs))
+
+    talk = "d.kind || '' NOT IN ('order', 'visit')"
     return [
-        EventSource(
-            "interaction",
-            "Interaction",
-            table=own,
-            match="d.customer_id = c.id AND d.kind || '' NOT IN ('order', 'visit')",
-            day="d.day",
-            count="d.n",
-            noun=("interaction", "interactions"),
-            dimensions=(
-                Dimension("network", "Network", "d.network || ''", _networks, phrase="on {}"),
-                Dimension("kind", "Kind", "d.kind || ''", KINDS, phrase="by {}"),
-                Dimension("direction", "Direction", "d.direction || ''", DIRECTIONS, phrase="{}"),
-            ),
+        source("interaction", "Interaction", talk, network, kind, direction, noun=SPOKEN),
+        felt("complaint", "Complained", {"": "complained"}),
+        felt("question", "Asked a question", {"": "asked"}),
+        felt("praise", "Praised us", {"": "praised us"}),
+        felt("negative", "Spoke unhappily", {kind: f"{verb} unhappily" for kind, verb in SPOKE.items()}),
+        felt("positive", "Spoke happily", {kind: f"{verb} happily" for kind, verb in SPOKE.items()}),
+        source(
+            "written", "We wrote to them", f"{talk} AND d.direction || '' = 'outbound'", network, kind,
+            group=OURS, pronoun="whom we", verb=partial(_spoke, {"": "wrote to"}),
         ),
         EventSource(
-            "visit",
-            "Visit",
-            table=own,
-            match="d.customer_id = c.id AND d.kind || '' = 'visit'",
-            day="d.day",
-            count="d.n",
-            noun=("visit", "visits"),
-            dimensions=(Dimension("network", "Network", "d.network || ''", _networks, phrase="on {}"),),
+            "contact", "We contacted them", "engagement_contactledger l", "l.customer_id = c.id", "l.at",
+            day_type=FieldType.DATETIME, group=OURS, pronoun="whom we", verb=_contacted,
+            dimensions=(Dimension("origin", "Why", "l.origin", ORIGINS, phrase="{}"),),
         ),
-        EventSource(
-            "order",
-            "Order",
-            table=own,
-            match="d.customer_id = c.id AND d.kind || '' = 'order'",
-            day="d.day",
-            count="d.n",
-            noun=("order", "orders"),
-        ),
-    ]
+        source("visit", "Visit", "d.kind || '' = 'visit'", network, group=DONE, noun=("visit", "visits")),
+        source("order", "Order", "d.kind || '' = 'order'", group=DONE, noun=("order", "orders")),
+    ]  # fmt: skip
 
 
+def _spoke(verbs: Mapping[str, str], labels: Mapping[str, tuple[str, ...]]) -> str:
+    """'complained by comment on Instagram', 'commented unhappily on Instagram or X'."""
+    kinds, places = labels.get("kind", ()), labels.get("network", ())
+    own = verbs.get(kinds[0]) if len(kinds) == 1 else None
+    by = [f"by {listed(kinds, 'or')}"] if kinds and own is None else []
+    on = [f"on {listed(places, 'or')}"] if places else []
+    return " ".join([own or verbs[""], *by, *on])
+
+
+def _contacted(labels: Mapping[str, tuple[str, ...]]) -> str:
+    why = labels.get("origin", ())
+    return f"contacted {listed(why, 'or')}" if why else "contacted"
+
+
+SPOKEN = ("interaction", "interactions")
+SAID, DONE, OURS = "What they said", "What they did", "What we did"
+SPOKE = {
+    "": "spoke",
+    "message": "wrote",
+    "comment": "commented",
+    "mention": "mentioned us",
+    "review": "reviewed us",
+    "call": "called",
+    "survey answer": "answered a survey",
+}
 KINDS: Choices = [
     ("message", "message"),
     ("comment", "comment"),
@@ -247,6 +307,7 @@ KINDS: Choices = [
     ("survey", "survey answer"),
 ]
 DIRECTIONS: Choices = [("inbound", "from them"), ("outbound", "from us")]
+ORIGINS: Choices = [("reply", "in reply"), ("started", "first"), ("service", "about a service")]
 
 
 def _own_fields() -> Sequence[Field]:

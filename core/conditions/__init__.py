@@ -31,7 +31,7 @@ from core.conditions.tree import (
     references,
     to_json,
 )
-from core.conditions.wording import sentence
+from core.conditions.wording import Part, parts, sentence
 
 __all__ = [
     "Condition",
@@ -46,6 +46,7 @@ __all__ = [
     "Node",
     "Not",
     "Occurrence",
+    "Part",
     "Reference",
     "RuleError",
     "RuleInvalid",
@@ -61,6 +62,7 @@ __all__ = [
     "leaves",
     "matching",
     "parse",
+    "parts",
     "references",
     "sentence",
     "to_json",

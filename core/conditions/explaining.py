@@ -74,11 +74,11 @@ def why(node: Node, fieldset: FieldSet, context: Context, key: int) -> Explained
 def _told(node: Node, wording: Wording, found: Iterator[tuple[Any, Any]]) -> Explained:
     if isinstance(node, Not):
         child = _told(node.child, wording, found)
-        return Explained("not", wording.clause(node), not child.holds, children=(child,))
+        return Explained("not", wording.text(node), not child.holds, children=(child,))
     if isinstance(node, Group):
         children = tuple(_told(child, wording, found) for child in node.children)
         join = all if node.joined == "all" else any
         text = {"all": "All of these", "any": "Any of these"}[node.joined]
         return Explained(node.joined, text, join(child.holds for child in children), children=children)
     truth, value = next(found)
-    return Explained("condition", wording.leaf(node), truth, found=value)
+    return Explained("condition", wording.text(node), truth, found=value)

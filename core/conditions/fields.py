@@ -92,7 +92,7 @@ class EventSource:
     `table` with its alias, `match` ties it to the set's base, `day` is a date in the workspace's
     zone or, with `day_type` datetime, a timestamptz; `count` is how many events one row stands
     for, always above zero. Optional `verb` turns the chosen dimensions' labels into a clause
-    such as "wrote on Instagram".
+    such as "wrote on Instagram", which follows `pronoun` ("whom we"), else the set's own ("who").
     """
 
     name: str
@@ -106,6 +106,7 @@ class EventSource:
     group: str = "Events"
     noun: tuple[str, str] = ("event", "events")
     verb: Verb | None = None
+    pronoun: str = ""
 
     def dimension(self, name: str) -> Dimension | None:
         return next((d for d in self.dimensions if d.name == name), None)

@@ -1,6 +1,11 @@
-"""The plain-English sentence of a rule, and the clause of each condition."""
+"""The plain-English sentence of a rule, and the clause of each condition.
+
+Within this module what a reader should see first is enclosed by private characters, which nothing that
+people type keeps: `sentence` drops them, and `parts` turns them into pieces with a tone.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -38,9 +43,49 @@ TEXTS = {
 }
 
 
+_START, _END, _OUT = "\ue000", "\ue001", "\ue002"
+_MARKS = str.maketrans("", "", _START + _END + _OUT)
+LEFT_OUT = f"{_OUT}; leaving out "
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a sentence. `tone`: "" for words between, "value" for what was chosen, "out" if omitted."""
+
+    text: str
+    tone: str = ""
+
+
 def sentence(node: Node, fieldset: FieldSet) -> str:
     """One sentence that says whom the rule finds."""
     return Wording(fieldset).sentence(node)
+
+
+def parts(node: Node, fieldset: FieldSet) -> list[Part]:
+    """The same sentence in pieces, for a page that shows some of them in another tone."""
+    marked = Wording(fieldset).marked(node)
+    kept, out, left = marked.partition(LEFT_OUT)
+    found = _pieces(kept, "value")
+    if out:
+        found += [Part("; "), Part("leaving out", "out"), Part(" "), *_pieces(left, "out")]
+    return found
+
+
+def _pieces(marked: str, tone: str) -> list[Part]:
+    pieces = []
+    for place, text in enumerate(marked.replace(_END, _START).split(_START)):
+        if text:
+            pieces.append(Part(text, tone if place % 2 else ""))
+    return pieces
+
+
+def plain(marked: str) -> str:
+    """Without the marks; what people typed carries none either."""
+    return marked.translate(_MARKS)
+
+
+def _strong(text: str) -> str:
+    return f"{_START}{plain(text)}{_END}" if text else text
 
 
 def listed(items: Sequence[str], word: str) -> str:
@@ -58,6 +103,15 @@ class Wording:
         self.choosing = Choosing()
 
     def sentence(self, node: Node) -> str:
+        """The whole sentence as text."""
+        return plain(self.marked(node))
+
+    def text(self, node: Node) -> str:
+        """The clause of one node as text."""
+        return plain(self.clause(node))
+
+    def marked(self, node: Node) -> str:
+        """The whole sentence with its marks."""
         if isinstance(node, Group) and node.joined == "any":
             return f"{self.fieldset.noun} {listed([self.clause(c) for c in node.children], 'or')}."
         parts = node.children if isinstance(node, Group) else (node,)
@@ -67,7 +121,7 @@ class Wording:
         told = ", and ".join(([listed(plain, "and")] if plain else []) + groups)
         noun = self.fieldset.noun
         start = f"{noun} {told}" if told else f"All {noun.lower()}"
-        return start + (f"; leaving out {listed(out, 'or')}" if out else "") + "."
+        return start + (f"{LEFT_OUT}{listed(out, 'or')}" if out else "") + "."
 
     def _left_out(self, node: Not) -> list[str]:
         if isinstance(node.child, Group) and node.child.joined == "any":
@@ -98,7 +152,7 @@ class Wording:
         if isinstance(leaf, Occurrence):
             return self._occurrence(leaf)
         if leaf.op in ("known", "unknown"):
-            return f"whose {lowered(leaf.field.label)} is {leaf.op}"
+            return f"whose {lowered(leaf.field.label)} is {_strong(leaf.op)}"
         kind = leaf.field.type
         if kind in (FieldType.NUMBER, FieldType.MONEY):
             return self._filled(leaf, NUMBERS[leaf.op].format(*self._amounts(leaf)))
@@ -116,8 +170,8 @@ class Wording:
 
     def _filled(self, leaf: Condition, told: str) -> str:
         if leaf.field.phrase:
-            return leaf.field.phrase.replace("{}", told)
-        return f"whose {lowered(leaf.field.label)} is {told}"
+            return leaf.field.phrase.replace("{}", _strong(told))
+        return f"whose {lowered(leaf.field.label)} is {_strong(told)}"
 
     def _amounts(self, leaf: Condition) -> list[str]:
         unit = leaf.field.unit_now()
@@ -125,38 +179,39 @@ class Wording:
         return [number_words(v) + beside for v in _many(leaf.value)]
 
     def _labels(self, item: Field | Dimension, values: Any) -> list[str]:
-        return [self.choosing.label(item, value) for value in _many(values)]
+        return [plain(self.choosing.label(item, value)) for value in _many(values)]
 
     def _text(self, leaf: Condition) -> str:
         chosen = self._labels(leaf.field, leaf.value)
         if leaf.field.type is FieldType.TEXT:
             chosen = [f"“{text}”" for text in chosen]
-        told = listed(chosen, "or")
+        told = _strong(listed(chosen, "or"))
         if leaf.field.phrase and leaf.op in ("is", "one_of"):
             return leaf.field.phrase.replace("{}", told)
         return f"whose {lowered(leaf.field.label)} {TEXTS[leaf.op].format(told)}"
 
     def _flag(self, leaf: Condition) -> str:
         if not leaf.field.phrase:
-            return f"whose “{lowered(leaf.field.label)}” is {leaf.op}"
-        return leaf.field.phrase if leaf.op == "yes" else f"not {leaf.field.phrase}"
+            return f"whose “{lowered(leaf.field.label)}” is {_strong(leaf.op)}"
+        told = _strong(leaf.field.phrase)
+        return told if leaf.op == "yes" else f"not {told}"
 
     def _tag(self, leaf: Condition) -> str:
         label, tags = lowered(leaf.field.label), self._labels(leaf.field, leaf.value)
         word = "without" if leaf.op in NEGATIVES else "with"
-        return f"{word} the {label} {listed(tags, 'and' if leaf.op == 'has_all' else 'or')}"
+        return f"{word} the {label} {_strong(listed(tags, 'and' if leaf.op == 'has_all' else 'or'))}"
 
     def _membership(self, leaf: Condition) -> str:
         word = "not in" if leaf.op in NEGATIVES else "in"
         names = listed(self._labels(leaf.field, leaf.value), "or")
-        return f"{word} the {lowered(leaf.field.label)} {names}"
+        return f"{word} the {lowered(leaf.field.label)} {_strong(names)}"
 
     def _consent(self, leaf: Condition) -> str:
         verb = {"given": "gave", "refused": "refused", "never_asked": "were never asked for"}[leaf.op]
         told = [
             self._dimension(d, (leaf.value[d.name],)) for d in leaf.field.dimensions if leaf.value[d.name]
         ]
-        return " ".join([self.fieldset.pronoun, verb, lowered(leaf.field.label), *told])
+        return f"{self.fieldset.pronoun} {_strong(' '.join([verb, lowered(leaf.field.label), *told]))}"
 
     def _dimension(self, dimension: Dimension, values: Sequence[Any]) -> str:
         told = listed(self._labels(dimension, values), "or")
@@ -172,7 +227,7 @@ class Wording:
         none = leaf.count == 0 and leaf.op != "at_least"
         amount = "no" if none else f"{leaf.op.replace('_', ' ')} {leaf.count:,}"
         noun = leaf.source.noun[0 if leaf.count == 1 else 1]
-        return " ".join(["with", amount, *before, noun, *after]) + window
+        return f"with {_strong(' '.join([amount, *before, noun, *after]) + window)}"
 
     def _verb(self, leaf: Occurrence, verb: Verb, window: str) -> str:
         labels = {
@@ -181,13 +236,16 @@ class Wording:
             if (dimension := leaf.source.dimension(name))
         }
         did = verb(labels)
+        pronoun = leaf.source.pronoun or self.fieldset.pronoun
         if leaf.count == 0 and leaf.op != "at_least":
-            return f"{self.fieldset.pronoun} never {did}{window}"
-        return f"{self.fieldset.pronoun} {did} {leaf.op.replace('_', ' ')} {times_words(leaf.count)}{window}"
+            return f"{pronoun} {_strong(f'never {did}{window}')}"
+        told = f"{did} {leaf.op.replace('_', ' ')} {times_words(leaf.count)}{window}"
+        return f"{pronoun} {_strong(told)}"
 
 
 def lowered(label: str) -> str:
     """A label within a sentence; abbreviations keep their capitals."""
+    label = plain(label)
     return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 

@@ -17,6 +17,7 @@ from core.conditions import (
     RuleInvalid,
     describe,
     parse,
+    parts,
     references,
     sentence,
     to_json,
@@ -400,3 +401,27 @@ def test_a_field_that_cannot_work_is_refused_when_it_is_registered(
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=message):
         customers.register(item)
+
+
+def test_the_sentence_in_pieces_says_the_same_and_tells_values_and_exclusions_apart(
+    customers: FieldSet,
+) -> None:
+    rule = parse({"all": [ORDERS, INSTAGRAM, {"not": {"any": [OPEN, REFUSED]}}]}, customers)
+    told = parts(rule, customers)
+    assert "".join(part.text for part in told) == sentence(rule, customers)
+    assert [part.text for part in told if part.tone == "value"] == [
+        "at least 3",
+        "wrote on Instagram at least twice in the last 90 days",
+    ]
+    assert [part.text for part in told if part.tone == "out"] == [
+        "leaving out",
+        "with an open conversation",
+        "refused consent to advertising by E-mail",
+    ]
+
+
+def test_what_people_type_carries_no_mark_into_the_sentence(customers: FieldSet) -> None:
+    typed = "\ue000a\ue001; leaving out \ue002"
+    rule = parse({"field": "name", "op": "contains", "value": typed}, customers)
+    assert [part.tone for part in parts(rule, customers)] == ["", "value", ""]
+    assert sentence(rule, customers) == "Customers whose name contains “a; leaving out ”."
