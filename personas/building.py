@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 
 from core.conditions import (
     Context,
+    Group,
     Node,
     Occurrence,
     RuleInvalid,
@@ -26,7 +27,7 @@ from core.conditions import (
 )
 from core.events import Happening, emit_many
 from core.sql import statement
-from personas.models import Segment, SegmentSize
+from personas.models import Segment, SegmentKind, SegmentPick, SegmentSize
 
 IDS_IN_EVENT = 500
 RELATIVE = frozenset({"in_last_days", "not_in_last_days", "more_than_days_ago", "in_next_days"})
@@ -46,6 +47,11 @@ class Built:
 def customer_rule(rule: object) -> Node:
     """The tree of a rule over customers. Raises RuleInvalid."""
     return parse(rule, fieldset("customer"))
+
+
+def segment_rule(segment: Segment) -> Node:
+    """The tree of a segment's rule; a list by hand finds nobody by rule. Raises RuleInvalid."""
+    return Group("any", ()) if segment.kind == SegmentKind.LIST else customer_rule(segment.rule)
 
 
 def segments_in(rule: Node) -> set[int]:
@@ -74,7 +80,7 @@ def in_order(segments: Iterable[Segment]) -> list[Segment]:
 
 def _asked(segment: Segment) -> set[int]:
     try:
-        return segments_in(customer_rule(segment.rule))
+        return segments_in(segment_rule(segment))
     except RuleInvalid:
         return set()
 
@@ -88,7 +94,7 @@ def needs_build(segment: Segment, today: date, zone: str, built: set[int]) -> bo
     if segment.version != segment.built_version or segment.error or segment.built_at is None:
         return True
     try:
-        rule = customer_rule(segment.rule)
+        rule = segment_rule(segment)
     except RuleInvalid:
         return True
     if segments_in(rule) & built:
@@ -104,7 +110,7 @@ def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> 
             segment = Segment.objects.select_for_update().get(pk=segment_id)
             if segment.is_frozen:
                 return Built(segment.size)
-            rule = customer_rule(segment.rule)
+            rule = segment_rule(segment)
             built = _write(segment, rule, Context(today=today, zone=ZoneInfo(zone)), now)
             segment.size, segment.built_version, segment.built_at = built.size, segment.version, now
             segment.build_seconds, segment.error = round(time.monotonic() - began, 3), ""
@@ -120,7 +126,7 @@ def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> 
 def _write(segment: Segment, rule: Node, context: Context, now: datetime) -> Built:
     told = segment.built_version == segment.version
     with connection.cursor() as cursor:
-        find_members(rule, context)
+        find_members(rule, context, segment.pk)
         cursor.execute(
             statement("personas", "segment_members"),
             {"segment": segment.pk, "version": segment.version, "now": now, "told": told},
@@ -129,15 +135,28 @@ def _write(segment: Segment, rule: Node, context: Context, now: datetime) -> Bui
         cursor.execute("SELECT count(*) FROM nightly_members")
         size = (cursor.fetchone() or (0,))[0]
         cursor.execute("DROP TABLE nightly_members")
-    emit_many(
-        [*_happenings("segment.entered", segment, entered), *_happenings("segment.left", segment, gone)]
-    )
+    emit_many([*happenings("segment.entered", segment, entered), *happenings("segment.left", segment, gone)])
     return Built(size, came, left, told)
 
 
-def find_members(rule: Node, context: Context) -> None:
-    """Put the customers that a rule finds into nightly_members, by one statement."""
+PICKED = (
+    "SELECT DISTINCT ON (k.customer_id) k.customer_id, k.is_in FROM personas_segmentpick k"
+    " JOIN crm_customer o ON o.id = k.customer_id AND o.merged_into_id IS NULL"
+    " WHERE k.segment_id = %s ORDER BY k.customer_id, k.at DESC, k.id DESC"
+)
+"""Who was put in or left out by hand; of the picks of a merged customer the newest."""
+
+
+def find_members(rule: Node, context: Context, segment_id: int) -> None:
+    """Put the customers that belong to a segment into nightly_members, by one statement; picks win."""
     sql, params = matching(rule, fieldset("customer"), context)
+    if SegmentPick.objects.filter(segment_id=segment_id).exists():
+        sql = (
+            f"WITH picked AS MATERIALIZED ({PICKED}) SELECT r.id FROM ({sql}) r (id)"  # noqa: S608 (compiled rule)
+            " WHERE NOT EXISTS (SELECT FROM picked k WHERE k.customer_id = r.id)"
+            " UNION ALL SELECT k.customer_id FROM picked k WHERE k.is_in"
+        )
+        params = [segment_id, *params]
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMPORARY TABLE nightly_members (customer_id bigint PRIMARY KEY) ON COMMIT DROP"
@@ -146,7 +165,7 @@ def find_members(rule: Node, context: Context) -> None:
         cursor.execute("ANALYZE nightly_members")
 
 
-def _happenings(name: str, segment: Segment, ids: Sequence[int]) -> list[Happening]:
+def happenings(name: str, segment: Segment, ids: Sequence[int]) -> list[Happening]:
     """Who came or left, some hundred ids an event."""
     return [
         Happening(name, {"segment": segment.pk, "customers": ids[start : start + IDS_IN_EVENT]})
