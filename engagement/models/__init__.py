@@ -25,6 +25,7 @@ from engagement.models.conversation import (
 from engagement.models.delivery import ActRecord, ContactLedger, Delivery, DeliveryState
 from engagement.models.desk import CannedReply, Draft, MailContent, Mention, ReadMark
 from engagement.models.interaction import Attachment, DirtyDay, FileState, Interaction
+from engagement.models.reading import LabelSource, Mood, MoodLabel, ReasonTag, TextModel
 from engagement.models.visit import Intent, VisitContent
 
 __all__ = [
@@ -49,9 +50,12 @@ __all__ = [
     "HookState",
     "Intent",
     "Interaction",
+    "LabelSource",
     "LoginGrant",
     "MailContent",
     "Mention",
+    "Mood",
+    "MoodLabel",
     "Participant",
     "PendingChange",
     "Post",
@@ -59,9 +63,11 @@ __all__ = [
     "RawEvent",
     "RawState",
     "ReadMark",
+    "ReasonTag",
     "Reconciliation",
     "RefusedHook",
     "Status",
+    "TextModel",
     "Thread",
     "VisitContent",
 ]

@@ -62,7 +62,20 @@ class Interaction(models.Model):
     )
     topics = ArrayField(models.CharField(max_length=60), default=list)
     reader = models.PositiveSmallIntegerField(
-        default=0, help_text="version of the code that read the text; 0: unread"
+        default=0, help_text="version of the reader: of its code, and 100 times that of its model; 0: unread"
+    )
+    mood_by_staff = models.BooleanField(
+        default=False, db_default=False, help_text="a person told the mood: no reader changes it"
+    )
+    contact_reason = models.CharField(
+        max_length=60,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="tag that says why the conversation began, put there by staff or learned from them",
+    )
+    reason_model = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="version of the model that told the contact reason; 0: staff"
     )
     edited_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
