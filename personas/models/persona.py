@@ -113,6 +113,15 @@ class Persona(models.Model):
     motivations = models.TextField(blank=True, help_text="one a line")
     pains = models.TextField(blank=True, help_text="one a line; what hurts, besides what is measured")
     how_to_speak = models.TextField(blank=True, help_text="one a line; a line that begins with - is a don't")
+    edits = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="how often people changed what they wrote; a form of an earlier state is refused",
+    )
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    edited_at = models.DateTimeField(null=True, blank=True)
     # written by the rebuild
     members = models.PositiveIntegerField(default=0)
     share = models.FloatField(default=0)
