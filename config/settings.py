@@ -421,6 +421,8 @@ LONG_TASK_TIME_LIMIT = 900
 LONGEST_TASK_TIME_LIMIT = 3600
 # So long after the last sign of life the process that runs a job counts as dead, and another takes it up.
 JOB_LEASE_SECONDS = whole_number("RAPPORT_JOB_LEASE_SECONDS", default=90, least=3)
+# How many workers at most are asked to help with one step of a job.
+JOB_HELPERS = whole_number("RAPPORT_JOB_HELPERS", default=7, least=0)
 CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True

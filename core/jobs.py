@@ -100,13 +100,14 @@ def _enqueue(job_id: UUID, kind: str) -> None:
     run_job_task.apply_async((str(job_id),), **_routes.get(kind, {}))
 
 
-def _owner_name() -> str:
+def owner_name() -> str:
+    """A name for one lease: machine, process and moment."""
     return f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
 
 
 def claim(job_id: UUID | str) -> tuple[Job, str] | None:
     """Take the lease of an open job that nobody holds; None when it is taken, ended or parked."""
-    owner = _owner_name()
+    owner = owner_name()
     with transaction.atomic():
         free = Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now())
         job = (

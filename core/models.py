@@ -164,6 +164,32 @@ class Job(models.Model):
         return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
 
 
+class JobShard(models.Model):
+    """A part of one step of a job, done by whichever process claims it; see `core.shards`."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards", db_index=False)
+    step = models.CharField(max_length=60)
+    turn = models.PositiveIntegerField(
+        default=0, help_text="a turn begins when all shards before it are done"
+    )
+    number = models.PositiveIntegerField()
+    input = models.JSONField(default=dict)
+    result = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
+    deaths = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # read by the claim and the count of what is left as well
+            models.UniqueConstraint(fields=["job", "step", "turn", "number"], name="core_jobshard_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.turn}.{self.number} {self.state}"
+
+
 JSON = dict[str, Any]
 
 
