@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from analytics import figures
+from analytics.by_persona import by_persona
 from analytics.figures import Filters
 
 Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
@@ -58,6 +59,32 @@ def _revenue(filters: Filters) -> Table:
     return ("persona", "revenue", "revenue before"), rows
 
 
+def _by_persona(filters: Filters) -> Table:
+    header = (
+        "persona", "interactions", "interactions before", "happy per cent", "unhappy per cent",
+        "of interactions with a mood", "conversations", "answered in time", "median minutes to first answer",
+        "orders", "orders before", "revenue", "revenue before",
+    )  # fmt: skip
+    return header, [
+        (
+            row.name or "No persona",
+            row.interactions.now,
+            row.interactions.before,
+            None if row.happy is None else round(row.happy, 1),
+            None if row.unhappy is None else round(row.unhappy, 1),
+            row.known,
+            row.conversations,
+            row.in_time,
+            None if row.median is None else round(row.median, 1),
+            row.orders.now,
+            row.orders.before,
+            row.revenue.now,
+            row.revenue.before,
+        )
+        for row in by_persona(filters)
+    ]
+
+
 TABLES: dict[str, Callable[[Filters], Table]] = {
     "volume": _volume,
     "by-day": _by_day,
@@ -66,4 +93,5 @@ TABLES: dict[str, Callable[[Filters], Table]] = {
     "topics": _topics,
     "personas": _personas,
     "revenue": _revenue,
+    "by-persona": _by_persona,
 }

@@ -53,22 +53,23 @@ def _both(period: Period, *, field: str = "n") -> dict[str, Any]:
     }
 
 
-def _scoped(model: Any, filters: Filters) -> QuerySet[Any]:
+def scoped(model: Any, filters: Filters) -> QuerySet[Any]:
     """Rows of both periods that this reader may see and asked for."""
     rows = model.objects.filter(
         team_id__in=team_ids(filters.user), day__range=(filters.period.before.first, filters.period.last)
     )
-    return rows.filter(network=filters.network) if filters.network else rows
-
-
-def _inbound(filters: Filters) -> QuerySet[Any]:
-    rows = _scoped(DailyInteractions, filters).filter(direction="inbound")
+    rows = rows.filter(network=filters.network) if filters.network else rows
     return rows if filters.persona is None else rows.filter(persona_id=filters.persona)
+
+
+def inbound(filters: Filters) -> QuerySet[Any]:
+    """What customers said in both periods."""
+    return scoped(DailyInteractions, filters).filter(direction="inbound")
 
 
 def newest_day(filters: Filters) -> date | None:
     """The last day with anything in it, where this period and the one before are empty; else None."""
-    if _scoped(DailyInteractions, filters).exists():
+    if scoped(DailyInteractions, filters).exists():
         return None
     seen = DailyInteractions.objects.filter(team_id__in=team_ids(filters.user), day__lt=filters.period.first)
     bought = DailyRevenue.objects.filter(day__lt=filters.period.first)
@@ -78,7 +79,7 @@ def newest_day(filters: Filters) -> date | None:
 
 def volume(filters: Filters) -> list[dict[str, Any]]:
     """Inbound interactions by network, the busiest first."""
-    found = _inbound(filters).values("network").annotate(**_both(filters.period)).order_by("-now", "network")
+    found = inbound(filters).values("network").annotate(**_both(filters.period)).order_by("-now", "network")
     return [
         {"network": row["network"], "count": Compared(row["now"], row["before"])}
         for row in found
@@ -88,7 +89,7 @@ def volume(filters: Filters) -> list[dict[str, Any]]:
 
 def volume_by_day(filters: Filters) -> dict[str, list[int]]:
     """Inbound interactions by day, of this period and of the one before."""
-    counts = dict(_inbound(filters).values_list("day").annotate(Sum("n")))
+    counts = dict(inbound(filters).values_list("day").annotate(Sum("n")))
     return {
         "now": [counts.get(day, 0) for day in filters.period.each()],
         "before": [counts.get(day, 0) for day in filters.period.before.each()],
@@ -98,9 +99,7 @@ def volume_by_day(filters: Filters) -> dict[str, list[int]]:
 def sentiment_by_day(filters: Filters) -> dict[str, Any]:
     """Happy and unhappy inbound interactions of those whose sentiment is known, by day and in sum."""
     found = (
-        _inbound(filters)
-        .values_list("day")
-        .annotate(Sum("positive_n"), Sum("negative_n"), Sum("sentiment_n"))
+        inbound(filters).values_list("day").annotate(Sum("positive_n"), Sum("negative_n"), Sum("sentiment_n"))
     )
     days = {day: (positive, negative, known) for day, positive, negative, known in found}
 
@@ -122,9 +121,7 @@ def sentiment_by_day(filters: Filters) -> dict[str, Any]:
 
 def first_response(filters: Filters) -> dict[str, Any]:
     """Median minutes to the first answer by day, and how many were answered in time."""
-    rows = _scoped(DailyService, filters).values_list(
-        "day", "conversations", "answered", "in_time", "buckets"
-    )
+    rows = scoped(DailyService, filters).values_list("day", "conversations", "answered", "in_time", "buckets")
     by_day: dict[date, list[int]] = {}
     sums = {True: [0, 0, 0], False: [0, 0, 0]}
     spread: dict[bool, list[int]] = {True: [], False: []}
@@ -163,7 +160,7 @@ def _rounded(value: float | None) -> float | None:
 def topics(filters: Filters, *, limit: int = 10) -> list[dict[str, Any]]:
     """What was spoken of most, and how unhappily."""
     found = (
-        _scoped(DailyTopics, filters)
+        scoped(DailyTopics, filters)
         .values("topic")
         .annotate(**_both(filters.period), unhappy=Sum("negative_n", filter=Q(day__gte=filters.period.first)))
         .order_by("-now", "topic")[:limit]

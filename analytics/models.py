@@ -44,13 +44,15 @@ class DailyTopics(models.Model):
     team_id = models.BigIntegerField()
     network = models.CharField(max_length=30)
     topic = models.CharField(max_length=60)
+    persona_id = models.BigIntegerField(default=0, help_text="persona on that day; 0 for none")
     n = models.PositiveIntegerField()
     negative_n = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["day", "account", "team_id", "topic"], name="analytics_dailytopics_unique"
+                fields=["day", "account", "team_id", "topic", "persona_id"],
+                name="analytics_dailytopics_unique",
             ),
         ]
 
@@ -69,6 +71,7 @@ class DailyService(models.Model):
     account = models.ForeignKey("engagement.ChannelAccount", on_delete=models.CASCADE, related_name="+")
     team_id = models.BigIntegerField()
     network = models.CharField(max_length=30)
+    persona_id = models.BigIntegerField(default=0, help_text="persona on that day; 0 for none")
     conversations = models.PositiveIntegerField()
     answered = models.PositiveIntegerField(default=0)
     in_time = models.PositiveIntegerField(default=0)
@@ -78,7 +81,7 @@ class DailyService(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["day", "account", "team_id"], name="analytics_dailyservice_unique"
+                fields=["day", "account", "team_id", "persona_id"], name="analytics_dailyservice_unique"
             ),
         ]
 

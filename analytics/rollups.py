@@ -11,7 +11,7 @@ from datetime import date
 from django.db import connection, transaction
 from django.utils import timezone
 
-from analytics.models import DailyInteractions, DailyPersonas, DailyRevenue
+from analytics.models import DailyInteractions, DailyPersonas, DailyRevenue, DailyService, DailyTopics
 from analytics.service import BOUNDS
 from core import sql
 from core.models import Workspace
@@ -75,8 +75,8 @@ def mark_everything() -> None:
     """Mark every day as stale: after a change of zone, or when personas were computed for the first time."""
     zone = Workspace.current().zone
     with transaction.atomic():
-        DailyInteractions.objects.all().delete()
-        DailyRevenue.objects.all().delete()
+        for model in (DailyInteractions, DailyTopics, DailyService, DailyRevenue):
+            model.objects.all().delete()
         sql.run("analytics", "mark_everything", {"zone": zone})
         sql.run("analytics", "mark_all_revenue", {"zone": zone})
 

@@ -56,6 +56,8 @@ def conversations(user: Any, given: dict[str, Any], zone: ZoneInfo) -> QuerySet[
     rows = rows.filter(_between("first_inbound_at", given, zone))
     if given.get("network"):
         rows = rows.filter(account__network=given["network"])
+    if given.get("persona"):
+        rows = rows.filter(customer__persona_membership__persona=given["persona"])
     took = ExpressionWrapper(F("first_answered_at") - F("first_inbound_at"), output_field=DurationField())
     goal = ExpressionWrapper(
         F("account__reply_goal_minutes") * timedelta(minutes=1), output_field=DurationField()

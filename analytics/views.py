@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from accounts.permissions import requires, staff
 from accounts.services import record_audit
 from analytics import exports, figures, row_exports, rows
+from analytics.by_persona import by_persona
 from analytics.figures import Filters
 from analytics.forms import OverviewForm, RowsForm
 from analytics.needs import needs
@@ -52,6 +53,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "topics": topics,
         "shares": figures.persona_shares(filters),
         "revenue": figures.revenue(filters),
+        "by_persona": by_persona(filters),
         "now": timezone.now(),
         "networks": _networks(request),
         "personas": Persona.objects.filter(is_active=True).order_by("rank", "pk"),
@@ -117,7 +119,14 @@ def _rows(
 ) -> HttpResponse:
     page = page_for(request, found, sorts=sorts, default="-at")
     chosen = {name: value for name, value in given.items() if value}
-    context = {"page": page, "given": given, "chosen": chosen, "kind": kind, "networks": _networks(request)}
+    context = {
+        "page": page,
+        "given": given,
+        "chosen": chosen,
+        "kind": kind,
+        "networks": _networks(request),
+        "personas": Persona.objects.filter(is_active=True).order_by("rank", "pk"),
+    }
     return render(request, f"analytics/{kind}_list.html", context)
 
 

@@ -31,6 +31,8 @@ class Column:
 FIXED = (
     Column("handles", _("Handles")),
     Column("stage", _("Stage")),
+    Column("persona", _("Persona")),
+    Column("segment", _("Newest segment")),
     Column("tags", _("Tags")),
     Column("place", _("Place")),
     Column("owner", _("Looked after by")),
@@ -42,7 +44,9 @@ FIXED = (
     Column("created", _("In Rapport since")),
     Column("seen", _("Last seen")),
 )
-USUAL = ("handles", "stage", "tags", "place", "seen")
+USUAL = ("handles", "stage", "persona", "tags", "place", "seen")
+GROUPED = ("persona", "segment")
+"""Columns that show a group the customer belongs to."""
 
 
 def available() -> list[Column]:

@@ -14,6 +14,7 @@ from core.filters import IdFilter, SearchFilter, WhenFilter
 from core.models import Workspace
 from core.paging import EPOCH, Sort, asc, desc
 from crm import custom_fields
+from crm.groups import GroupFilter
 from crm.identities import BadIdentity, normalize
 from crm.models import (
     Affiliation,
@@ -106,6 +107,8 @@ class CustomerFilter(django_filters.FilterSet):
     task = django_filters.ChoiceFilter(
         method="by_task", choices=TASKS, label=_("Has an open task: any, overdue, due today, within a week")
     )
+    persona = GroupFilter("persona", label=_("Of this persona (its number), or none"))
+    segment = GroupFilter("segment", label=_("In this segment (its number), or none"))
     ids = IdsFilter(method="by_ids", label=_("These customers, numbers with commas between"))
 
     class Meta:
@@ -238,6 +241,8 @@ class OrderFilter(django_filters.FilterSet):
     updated_since = WhenFilter(
         field_name="updated_at", lookup_expr="gte", label=_("Changed at or after this moment")
     )
+    persona = GroupFilter("persona", by="customer_id", label=_("Of customers of this persona, or none"))
+    segment = GroupFilter("segment", by="customer_id", label=_("Of customers in this segment, or none"))
 
     class Meta:
         model = Order

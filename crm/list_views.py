@@ -18,12 +18,14 @@ from accounts.models import User
 from accounts.permissions import check, requires, rights, staff
 from core import networks
 from core.fragments import is_fragment
-from core.paging import page_for
-from crm import bulk
-from crm.columns import Column, available, chosen, with_columns
+from core.paging import capped_counts, page_for
+from crm import bulk, groups
+from crm.columns import GROUPED, Column, available, chosen, with_columns
 from crm.filters import CUSTOMER_SORTS, OWN, TASKS, CustomerFilter, IdsFormField
 from crm.forms import TagForm
 from crm.models import Customer, CustomerKind, CustomField, Stage, Tag
+
+GROUP_CAP = 999
 
 
 @require_GET
@@ -35,11 +37,11 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     rows = found.qs if found.is_valid() else Customer.objects.none()
     columns = available()
     shown = chosen(request, columns)
+    page = page_for(request, with_columns(rows.for_list(), shown), sorts=CUSTOMER_SORTS, default="-last_seen")
     context = {
         "filter": found,
-        "page": page_for(
-            request, with_columns(rows.for_list(), shown), sorts=CUSTOMER_SORTS, default="-last_seen"
-        ),
+        "page": page,
+        "badges": _badges(shown, [customer.pk for customer in page]),
         "columns": shown,
         "every_column": columns,
         "sorts": CUSTOMER_SORTS,
@@ -50,6 +52,33 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     if is_fragment(request):
         return render(request, "crm/_customer_rows.html", context)
     return render(request, "crm/customer_list.html", {**context, **_choices(request, columns)})
+
+
+@require_GET
+@requires("customer.read")
+def customer_groups(request: HttpRequest) -> HttpResponse:
+    """How many of the list under its filters belong to each persona, each counted to its cap."""
+    everybody = Customer.objects.visible_to(request.user).roots()
+    given = {name: value for name, value in request.GET.items() if name != "persona"}
+    found = CustomerFilter(given, queryset=everybody, request=request)
+    kinds = [(kind, kind.choices()) for kind in groups.kinds() if kind.name == "persona"]
+    if not found.is_valid() or not kinds or not kinds[0][1]:
+        return HttpResponse()
+    rows = found.qs.order_by()
+    wanted = {str(pk): groups.narrowed(rows, "persona", pk) for pk, _name in kinds[0][1]}
+    wanted[groups.NONE] = groups.narrowed(rows, "persona", groups.NONE)
+    counts = capped_counts(wanted, cap=GROUP_CAP)
+    names = {**{str(pk): name for pk, name in kinds[0][1]}, groups.NONE: _("No persona")}
+    context = {
+        "counts": [(key, names[key], counts[key]) for key in names if counts[key]],
+        "chosen": request.GET.get("persona", ""),
+    }
+    return render(request, "crm/_customer_groups.html", context)
+
+
+def _badges(shown: list[Column], customers: list[int]) -> dict[str, Any]:
+    """What the columns of groups show, by column and customer; one statement a column."""
+    return {column.name: groups.badges(column.name, customers) for column in shown if column.name in GROUPED}
 
 
 def _wanted(request: HttpRequest, found: CustomerFilter) -> dict[str, str]:
@@ -64,6 +93,7 @@ def _choices(request: HttpRequest, columns: list[Column]) -> dict[str, Any]:
         "networks": networks.known(),
         "tags": Tag.objects.order_by("name")[:200],
         "kinds": CustomerKind.choices,
+        "groups": [(kind, kind.choices()) for kind in groups.kinds()],
         "own": [_typed(column.own, request) for column in columns if column.own],
         "own_wanted": any(name.startswith(OWN) and value for name, value in request.GET.items()),
     }

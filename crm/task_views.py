@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.middleware import workspace_of
 from accounts.permissions import requires, staff
 from core.paging import EPOCH, Sort, asc, desc, page_for
-from crm import todo
+from crm import groups, todo
 from crm.forms import TaskForm
 from crm.models import Customer, Task
 from crm.record_views import page_at
@@ -41,6 +42,14 @@ def _found(request: HttpRequest, whose: str) -> Any:
     return tasks.filter(assignee=None if whose == "free" else user)
 
 
+def _persona(request: HttpRequest) -> int | str | None:
+    """The persona whose tasks are asked for; BadRequest for what is none."""
+    try:
+        return groups.GroupFormField(max_length=20, required=False).clean(request.GET.get("persona", ""))
+    except ValidationError as error:
+        raise BadRequest(error.messages[0]) from error
+
+
 @require_GET
 @requires("customer.read")
 def task_list(request: HttpRequest) -> HttpResponse:
@@ -48,8 +57,14 @@ def task_list(request: HttpRequest) -> HttpResponse:
     whose = request.GET.get("whose", "")
     whose = whose if whose in WHOSE else ""
     sorts = DONE_SORTS if whose == "done" else SORTS
-    page = page_for(request, _found(request, whose), sorts=sorts, default=next(iter(sorts)))
+    persona = _persona(request)
+    found = _found(request, whose)
+    if persona is not None:
+        found = groups.narrowed(found, "persona", persona, by="customer_id")
+    page = page_for(request, found, sorts=sorts, default=next(iter(sorts)))
     context = {
+        "personas": groups.choices("persona"),
+        "persona": str(persona or ""),
         "page": page,
         "whose": whose,
         "choices": WHOSE.items(),

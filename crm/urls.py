@@ -19,6 +19,7 @@ urlpatterns = [
     path("customers/", list_views.customer_list, name="customer-list"),
     path("customers/new/", record_views.customer_new, name="customer-new"),
     path("customers/export/", export_views.customer_export, name="customer-export"),
+    path("customers/groups/", list_views.customer_groups, name="customer-groups"),
     path("customers/bulk/", list_views.customer_bulk, name="customer-bulk"),
     path("customers/<int:pk>/", views.customer_page, name="customer"),
     path("customers/<int:pk>/timeline/", views.customer_timeline, name="customer-timeline"),

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from core.filters import FlagFilter, IdFilter, SearchFilter, WhenFilter
 from core.paging import Sort, asc, desc
+from crm.groups import GroupFilter
 from engagement.channels.base import Direction, Kind
 from engagement.inbox import SORTS
 from engagement.models import (
@@ -61,6 +62,8 @@ class InteractionFilter(django_filters.FilterSet):
     )
     since = WhenFilter(field_name="occurred_at", lookup_expr="gte", label="At or after this moment")
     before = WhenFilter(field_name="occurred_at", lookup_expr="lt", label="Before this moment")
+    persona = GroupFilter("persona", by="customer_id", label="Written by customers of this persona, or none")
+    segment = GroupFilter("segment", by="customer_id", label="Written by customers in this segment, or none")
     received_since = WhenFilter(
         field_name="received_at", lookup_expr="gte", label="Came in at or after this moment"
     )
@@ -91,6 +94,8 @@ class ConversationFilter(django_filters.FilterSet):
         method="by_priority", choices=[(p.name.lower(), p.label) for p in Priority], label="Priority"
     )
     tag = django_filters.CharFilter(method="by_tag", max_length=60, label="Carries this tag")
+    persona = GroupFilter("persona", by="customer_id", label="Of customers of this persona, or none")
+    segment = GroupFilter("segment", by="customer_id", label="Of customers in this segment, or none")
     overdue = FlagFilter(method="by_overdue", label="Open, and its answer is late")
     active_since = WhenFilter(
         field_name="last_at", lookup_expr="gte", label="Last interaction at or after this moment"

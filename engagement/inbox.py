@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.exceptions import BadRequest, EmptyResultSet
-from django.db import connection
+from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Team, User
 from accounts.querysets import team_ids
 from core import networks
-from core.paging import EPOCH, CappedCount, Page, Sort, asc, desc, hash_filters, paginate
+from core.paging import EPOCH, CappedCount, Page, Sort, asc, capped_counts, desc, hash_filters, paginate
+from crm import groups
 from engagement.models import ChannelAccount, Conversation
 from engagement.querysets import visible_teams
 
@@ -30,7 +30,7 @@ SORTS = {
     "-priority": Sort(desc("priority"), desc("last_at"), label=str(_("Most urgent first"))),
 }
 DEFAULT_SORT = "-last"
-FILTERS = ("view", "network", "account", "team", "tag", "assignee", "q", "sort")
+FILTERS = ("view", "network", "account", "team", "tag", "assignee", "persona", "segment", "q", "sort")
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Asked:
     team: int | None = None
     tag: str = ""
     assignee: int | None = None
+    persona: int | str | None = None
+    segment: int | str | None = None
     q: str = ""
     sort: str = DEFAULT_SORT
 
@@ -87,6 +89,8 @@ class Asked:
             team=_number(query, "team"),
             tag=query.get("tag", "")[:60],
             assignee=_number(query, "assignee"),
+            persona=_group(query, "persona"),
+            segment=_group(query, "segment"),
             q=query.get("q", "").replace("\x00", "").strip()[:200],
             sort=sort,
         )
@@ -104,7 +108,7 @@ class Asked:
     @property
     def narrowed(self) -> bool:
         """Whether anything but the view narrows the list."""
-        return any((self.network, self.account, self.team, self.tag, self.assignee, self.q))
+        return any(getattr(self, name) for name in FILTERS if name not in ("view", "sort"))
 
     def with_(self, **changes: Any) -> str:
         """The query string with these changes; None takes a filter out."""
@@ -113,7 +117,7 @@ class Asked:
 
 
 def _default_view(query: Mapping[str, str]) -> str:
-    narrowed = any(query.get(name) for name in ("network", "account", "team"))
+    narrowed = any(query.get(name) for name in ("network", "account", "team", "persona", "segment"))
     return "open" if narrowed else "mine"
 
 
@@ -124,6 +128,10 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     if not (value.isascii() and value.isdigit() and len(value) < 16):
         raise BadRequest(f"{name} is a number.")
     return int(value)
+
+
+def _group(query: Mapping[str, str], name: str) -> int | str | None:
+    return groups.NONE if query.get(name) == groups.NONE else _number(query, name)
 
 
 def conversations(user: User, asked: Asked) -> Any:
@@ -139,6 +147,9 @@ def conversations(user: User, asked: Asked) -> Any:
         found = found.filter(assignee_id=asked.assignee)
     if asked.tag:
         found = found.filter(conversation_tags__tag__name__iexact=asked.tag)
+    for kind in ("persona", "segment"):
+        if chosen := getattr(asked, kind):
+            found = groups.narrowed(found, kind, chosen, by="customer_id")
     return found.matching(asked.q, user)
 
 
@@ -172,15 +183,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Pane:
-    """The views' pane: fixed views, channels, teams."""
+    """The views' pane: fixed views, channels, teams, and the personas of who wrote."""
 
     views: Sequence[Entry]
     channels: Sequence[Entry]
     teams: Sequence[Entry]
+    personas: Sequence[Entry]
 
 
 def pane_for(user: User, asked: Asked) -> Pane:
-    """Every entry with its capped count: three statements however many channels and teams there are."""
+    """Every entry with its capped count: four statements however many channels, teams and personas."""
     seen = Conversation.objects.visible_to(user)
     accounts = _accounts_by_network(user)
     teams = list(visible_teams(user))
@@ -189,17 +201,18 @@ def pane_for(user: User, asked: Asked) -> Pane:
         wanted[f"network:{network}"] = seen.open().filter(account_id__in=ids)
     for team in teams:
         wanted[f"team:{team.pk}"] = seen.open().filter(team_id=team.pk)
-    counts = capped_counts(wanted)
+    counts = capped_counts(wanted, cap=CAP)
     return Pane(
         views=[_view_entry(key, asked, counts.get(key)) for key in VIEWS if key != "all"],
         channels=[_channel_entry(name, asked, counts[f"network:{name}"]) for name in accounts],
         teams=[_team_entry(team, asked, counts[f"team:{team.pk}"]) for team in teams],
+        personas=[_persona_entry(pk, name, asked) for pk, name in groups.choices("persona")],
     )
 
 
 def _view_entry(key: str, asked: Asked, count: CappedCount | None) -> Entry:
     view = VIEWS[key]
-    current = asked.view == key and not (asked.network or asked.team)
+    current = asked.view == key and not (asked.network or asked.team or asked.persona)
     return Entry(view.label, f"view={key}", count, current, icon=view.icon, is_late=key == "overdue")
 
 
@@ -212,6 +225,11 @@ def _team_entry(team: Team, asked: Asked, count: CappedCount) -> Entry:
     return Entry(team.name, f"team={team.pk}", count, asked.team == team.pk, icon="users-group")
 
 
+def _persona_entry(pk: int, name: str, asked: Asked) -> Entry:
+    """Without a count: that of a persona few of whom write would read every open conversation."""
+    return Entry(name, f"persona={pk}", None, asked.persona == pk, icon="masks-theater")
+
+
 def _accounts_by_network(user: User) -> dict[str, list[int]]:
     """Ids of the accounts of each network on which this person's teams hear anything."""
     rows = ChannelAccount.objects.filter(team_id__in=team_ids(user)).values_list("network", "pk")
@@ -221,29 +239,10 @@ def _accounts_by_network(user: User) -> dict[str, list[int]]:
     return dict(sorted(found.items(), key=lambda pair: networks.get(pair[0]).label))
 
 
-def capped_counts(wanted: Mapping[str, QuerySet[Any]], *, cap: int = CAP) -> dict[str, CappedCount]:
-    """The sizes of many querysets in ONE statement, each counted to its cap only."""
-    if not wanted:
-        return {}
-    parts: list[str] = []
-    parameters: list[Any] = []
-    for queryset in wanted.values():
-        try:
-            sql, params = queryset.order_by().values("pk")[: cap + 1].query.sql_with_params()
-        except EmptyResultSet:
-            sql, params = "SELECT 1 WHERE false", ()
-        parts.append(f"(SELECT count(*) FROM ({sql}) AS found)")  # noqa: S608 -- Django's own SQL
-        parameters.extend(params)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(parts)}", parameters)
-        row = cursor.fetchone()
-    return {name: CappedCount(min(found, cap), found > cap) for name, found in zip(wanted, row, strict=True)}
-
-
 def waiting_for(user: User) -> CappedCount:
     """How many open conversations this person handles: the number beside Inbox in the rail."""
     mine = Conversation.objects.visible_to(user).mine(user)
-    return capped_counts({"mine": mine})["mine"]
+    return capped_counts({"mine": mine}, cap=CAP)["mine"]
 
 
 def matches(user: User, asked: Asked, pk: int) -> Conversation | None:

@@ -15,6 +15,7 @@ class PersonasConfig(AppConfig):
             audiences,
             duplicates,
             fieldset,
+            groups,
             holdings,
             nightly,
             proposals,
@@ -28,6 +29,7 @@ class PersonasConfig(AppConfig):
         holdings.register()
         about_you.register()
         audiences.register()
+        groups.register()
         timeline.register()
         nightly.register()
         duplicates.register()

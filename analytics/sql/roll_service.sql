@@ -1,4 +1,4 @@
--- First responses, by the local day on which the customer first wrote. An answer given days later changes the day of
+-- First responses, by the local day on which the customer first wrote and their persona on it. An answer given days later changes the day of
 -- the question, and a line that comes late may be an earlier first one: the days computed are those on which the
 -- conversations with a line in the given days began, or could have begun before that line was known.
 -- Reads engagement_interaction by (account, occurred_at) and engagement_conversation by key.
@@ -23,31 +23,52 @@ WITH dirty AS (
     WHERE w.first_at IS NOT NULL
 ), gone AS (
     DELETE FROM analytics_dailyservice r USING begun b WHERE r.account_id = b.account_id AND r.day = b.day
-), answered AS (
-    SELECT b.day, c.account_id, c.team_id, a.network, a.reply_goal_minutes,
-           extract(epoch FROM c.first_answered_at - c.first_inbound_at) AS seconds
+), talked AS (
+    SELECT b.day, (b.day + 1)::timestamp AT TIME ZONE %(zone)s AS ends, c.account_id, c.team_id, c.customer_id,
+           a.network, a.reply_goal_minutes, extract(epoch FROM c.first_answered_at - c.first_inbound_at) AS seconds
     FROM begun b
     JOIN engagement_channelaccount a ON a.id = b.account_id
     JOIN engagement_conversation c
         ON c.account_id = b.account_id AND (c.first_inbound_at AT TIME ZONE %(zone)s)::date = b.day
+), people AS (
+    SELECT DISTINCT customer_id, day, ends FROM talked WHERE customer_id IS NOT NULL
+), belonging AS (
+    SELECT p.customer_id, p.day,
+           CASE WHEN earlier.found THEN earlier.after_id
+                ELSE coalesce(later.before_id, later.after_id, m.persona_id) END AS persona_id
+    FROM people p
+    LEFT JOIN LATERAL (
+        SELECT true AS found, after_id FROM personas_personachange x
+        WHERE x.customer_id = p.customer_id AND x.at < p.ends ORDER BY x.at DESC, x.id DESC LIMIT 1
+    ) earlier ON true
+    LEFT JOIN LATERAL (
+        SELECT before_id, after_id FROM personas_personachange x
+        WHERE x.customer_id = p.customer_id AND x.at >= p.ends ORDER BY x.at, x.id LIMIT 1
+    ) later ON true
+    LEFT JOIN personas_personamembership m ON m.customer_id = p.customer_id
+), answered AS (
+    SELECT t.day, t.account_id, t.team_id, t.network, t.reply_goal_minutes, t.seconds,
+           coalesce(g.persona_id, 0) AS persona_id
+    FROM talked t LEFT JOIN belonging g ON g.customer_id = t.customer_id AND g.day = t.day
 ), bucketed AS (
-    SELECT day, account_id, team_id, width_bucket(seconds / 60.0, %(bounds)s::numeric[]) AS bucket, count(*) AS n
+    SELECT day, account_id, team_id, persona_id,
+           width_bucket(seconds / 60.0, %(bounds)s::numeric[]) AS bucket, count(*) AS n
     FROM answered WHERE seconds IS NOT NULL
-    GROUP BY day, account_id, team_id, bucket
+    GROUP BY day, account_id, team_id, persona_id, bucket
 ), counted AS (
-    SELECT day, account_id, team_id,
+    SELECT day, account_id, team_id, persona_id,
            (SELECT jsonb_agg(coalesce(b.n, 0) ORDER BY slot)
             FROM generate_series(0, cardinality(%(bounds)s::numeric[])) AS slot
             LEFT JOIN bucketed b ON b.bucket = slot AND b.day = k.day AND b.account_id = k.account_id
-                                 AND b.team_id = k.team_id) AS buckets
-    FROM (SELECT DISTINCT day, account_id, team_id FROM answered) k
+                                 AND b.team_id = k.team_id AND b.persona_id = k.persona_id) AS buckets
+    FROM (SELECT DISTINCT day, account_id, team_id, persona_id FROM answered) k
 )
-INSERT INTO analytics_dailyservice (day, account_id, team_id, network, conversations, answered, in_time, seconds_sum,
-                                    buckets)
-SELECT s.day, s.account_id, s.team_id, s.network, count(*), count(s.seconds),
+INSERT INTO analytics_dailyservice (day, account_id, team_id, network, persona_id, conversations, answered, in_time,
+                                    seconds_sum, buckets)
+SELECT s.day, s.account_id, s.team_id, s.network, s.persona_id, count(*), count(s.seconds),
        count(*) FILTER (WHERE s.seconds <= s.reply_goal_minutes * 60), coalesce(sum(s.seconds), 0)::bigint, c.buckets
-FROM answered s JOIN counted c USING (day, account_id, team_id)
-GROUP BY s.day, s.account_id, s.team_id, s.network, c.buckets
-ON CONFLICT (day, account_id, team_id) DO UPDATE
+FROM answered s JOIN counted c USING (day, account_id, team_id, persona_id)
+GROUP BY s.day, s.account_id, s.team_id, s.network, s.persona_id, c.buckets
+ON CONFLICT (day, account_id, team_id, persona_id) DO UPDATE
 SET conversations = excluded.conversations, answered = excluded.answered, in_time = excluded.in_time,
     seconds_sum = excluded.seconds_sum, buckets = excluded.buckets

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
 
 from crm import columns
@@ -15,6 +18,12 @@ register = template.Library()
 def own_value(customer: Customer, column: columns.Column) -> str:
     """{{ customer|own_value:column }}: a value of the workspace's own field as people read it."""
     return columns.own_value(customer, column)
+
+
+@register.filter
+def badge_of(found: Mapping[Any, Any], key: Any) -> Any:
+    """{{ badges|badge_of:customer.pk }}: what stands under a key; nothing where there is none."""
+    return found.get(key) if found else None
 
 
 @register.filter

@@ -18,6 +18,7 @@ from accounts.permissions import can, check, requires
 from accounts.services import record_audit
 from core import networks
 from core.tables import format_of, table_response
+from crm import groups
 from crm.looks import note_look
 from engagement import about, conversations, flow, forwarding, inbox, presence, replies
 from engagement.forms import StartForm, starting_accounts
@@ -126,6 +127,9 @@ def _heading(asked: Asked, user: User) -> str:
     if asked.team:
         team = visible_teams(user).filter(pk=asked.team).first()
         return team.name if team else _("Unknown team")
+    for kind in ("persona", "segment"):
+        if chosen := getattr(asked, kind):
+            return groups.title(kind, chosen)
     return str(inbox.VIEWS[asked.view].label)
 
 

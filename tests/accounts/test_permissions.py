@@ -30,6 +30,11 @@ segment.read           x x x x x
 segment.edit           x x . x .
 persona.read           x x x x x
 persona.edit           x x . x .
+persona.share          x x . x .
+spend.edit             x x . x .
+personalize.manage     x x . . .
+reading.correct        x x x x .
+reading.manage         x x . . .
 rebuild.start          x x . x .
 analytics.read         x x x x x
 import.run             x x . x .

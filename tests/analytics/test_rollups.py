@@ -174,7 +174,8 @@ def counted_topics() -> dict[Any, list[int]]:
     found: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
     for row in Interaction.objects.filter(direction="inbound", deleted_at=None):
         for topic in row.topics:
-            sums = found[(day_of(row.occurred_at), row.account_id, row.team_id, topic)]
+            where = (day_of(row.occurred_at), row.account_id, row.team_id, topic)
+            sums = found[(*where, persona_of(row.customer_id, row.occurred_at))]
             sums[0] += 1
             sums[1] += row.sentiment is not None and row.sentiment <= -0.05
     return found
@@ -185,7 +186,8 @@ def answer_minutes() -> dict[Any, list[float | None]]:
     found = defaultdict(list)
     for row in Conversation.objects.exclude(first_inbound_at=None):
         took = row.first_answered_at and (row.first_answered_at - row.first_inbound_at).total_seconds() / 60
-        found[(day_of(row.first_inbound_at), row.account_id, row.team_id)].append(took)
+        where = (day_of(row.first_inbound_at), row.account_id, row.team_id)
+        found[(*where, persona_of(row.customer_id, row.first_inbound_at))].append(took)
     return found
 
 
@@ -216,7 +218,10 @@ def assert_equal_to_a_recount() -> None:
         row = kept[key]
         assert (row.n, row.sentiment_n, row.positive_n, row.negative_n) == (n, known, positive, negative)
         assert row.sentiment_sum == pytest.approx(sentiment, abs=1e-4)
-    topics = {(row.day, row.account_id, row.team_id, row.topic): row for row in DailyTopics.objects.all()}
+    topics = {
+        (row.day, row.account_id, row.team_id, row.topic, row.persona_id): row
+        for row in DailyTopics.objects.all()
+    }
     assert {key: [row.n, row.negative_n] for key, row in topics.items()} == counted_topics()
     assert_service_is_counted()
     revenue = {(row.day, row.source, row.persona_id): row for row in DailyRevenue.objects.all()}
@@ -228,7 +233,7 @@ def assert_equal_to_a_recount() -> None:
 
 
 def assert_service_is_counted() -> None:
-    kept = {(row.day, row.account_id, row.team_id): row for row in DailyService.objects.all()}
+    kept = {(row.day, row.account_id, row.team_id, row.persona_id): row for row in DailyService.objects.all()}
     counted = answer_minutes()
     assert kept.keys() == counted.keys()
     for key, took in counted.items():
