@@ -8,6 +8,7 @@ from personas import (
     panel_views,
     persona_views,
     prediction_views,
+    reach_urls,
     segment_views,
     views,
 )
@@ -34,4 +35,5 @@ urlpatterns = [
     path(
         "personas/customers/<int:customer_pk>/segments/<int:pk>/", panel_views.segment_why, name="segment-why"
     ),
+    *reach_urls.urlpatterns,
 ]

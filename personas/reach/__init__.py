@@ -1,0 +1,1 @@
+"""Where and when to reach whom: plans, advertising and what it brought, lookalikes, personalization."""
