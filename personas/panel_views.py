@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET
 from accounts.permissions import requires
 from core.conditions import RuleInvalid
 from crm.models import Affiliation
+from personas.membership_reasons import explain_member
 from personas.models import Persona, Segment
-from personas.segments import explain_member
 
 
 @require_GET

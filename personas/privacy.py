@@ -14,8 +14,8 @@ from crm.models import Customer
 from crm.privacy.words import Quotations
 from engagement.models import Interaction
 from personas.cards import without_names
+from personas.membership_reasons import explain_member
 from personas.models import ModelCard, Persona, PersonaMembership, Prediction, SegmentMembership, Traits
-from personas.segments import explain_member
 from personas.traits.catalogue import CATALOGUE
 
 LEAST_QUOTE, LONGEST_QUOTE = 30, 220

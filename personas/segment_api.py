@@ -33,14 +33,14 @@ from personas.filters import (
     SEGMENT_SORTS,
     SegmentFilter,
 )
+from personas.membership_reasons import explain_member
 from personas.models import Segment, SegmentMembership
+from personas.previewing import preview
+from personas.quick_counts import RuleTooSlow
 from personas.segments import (
-    RuleTooSlow,
     create_segment,
     delete_segment,
-    explain_member,
     freeze_segment,
-    preview,
     start_build,
     update_segment,
 )

@@ -20,7 +20,10 @@ from core.paging import Sort, asc, desc, page_for
 from crm.models import Customer
 from personas import nightly, segments
 from personas.building import customer_rule
+from personas.membership_reasons import explain_member
 from personas.models import Segment, SegmentChange, SegmentMembership
+from personas.previewing import preview
+from personas.quick_counts import RuleTooSlow
 
 SEGMENT_SORTS = {"name": Sort(asc("name")), "-size": Sort(desc("size")), "-id": Sort(desc("pk"))}
 MEMBER_SORTS = {"-since": Sort(desc("since"))}
@@ -90,7 +93,7 @@ def _why(request: HttpRequest, segment: Segment) -> Any:
         return None
     if not _number(asked):
         raise BadRequest("customer must be a customer's number.")
-    return segments.explain_member(segment, _number(asked))
+    return explain_member(segment, _number(asked))
 
 
 @require_http_methods(["GET", "POST"])
@@ -160,8 +163,8 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     found = None
     if rule is not None and not problems:
         try:
-            found = segments.preview(rule, segment=segment, details=True)
-        except segments.RuleTooSlow as error:
+            found = preview(rule, segment=segment)
+        except RuleTooSlow as error:
             problems = [str(error)]
     sample = Customer.objects.filter(pk__in=found.sample).prefetch_related("identities") if found else []
     context = {"found": found, "problems": problems, "sample": sample, "segment": segment}
