@@ -15,7 +15,7 @@ from core.conditions import Dimension, EventSource, Field, FieldSet, FieldType, 
 from core.conditions.fields import Choices
 from core.conditions.wording import listed
 from core.models import Workspace
-from personas.traits.catalogue import CATALOGUE, Trait
+from personas.traits.asking import trait_fields
 
 if TYPE_CHECKING:
     from crm.models import CustomField
@@ -24,22 +24,6 @@ if TYPE_CHECKING:
 BASE = "(SELECT * FROM crm_customer WHERE merged_into_id IS NULL) c"
 WHO, RULES, TAGS, SOON = "Who they are", "Segments and personas", "Tags and consent", "What we expect"
 OWN = "Fields of your own"
-PHRASES = {
-    "inbound_30": "with {} interactions in 30 days",
-    "inbound_90": "with {} interactions in 90 days",
-    "inbound_365": "with {} interactions in 365 days",
-    "inbound_total": "with {} interactions",
-    "orders_365": "with {} orders in 365 days",
-    "orders_total": "with {} orders",
-    "networks": "who spoke on {} networks",
-    "first_order_at": "who first ordered {}",
-    "last_order_at": "who last ordered {}",
-    "first_seen_at": "first seen {}",
-    "last_seen_at": "last seen {}",
-    "revenue_365": "who spent {} in 365 days",
-    "country": "who live in {}",
-    "language": "who speak {}",
-}
 ORGANIZATIONS = (
     "(SELECT string_agg(o.name, ', ' ORDER BY o.name) FROM crm_affiliation a"
     " JOIN crm_customer o ON o.id = a.organization_id WHERE a.person_id = c.id)"
@@ -66,7 +50,6 @@ OWN_SQL = {
     ),
 }
 SAFE_KEY = re.compile(r"[a-z][a-z0-9_]*")
-LIVE = {"birth_year": "c.birth_year", "language": "c.language", "country": "c.country"}
 
 
 def register() -> None:
@@ -76,7 +59,7 @@ def register() -> None:
     customers.join("prediction", "LEFT JOIN personas_prediction p ON p.customer_id = c.id")
     customers.join("membership", "LEFT JOIN personas_personamembership m ON m.customer_id = c.id")
     customers.register(*_columns())
-    customers.register(*(_trait(trait) for trait in CATALOGUE))
+    customers.register(*trait_fields(networks=_networks, currency=currency))
     customers.register(*_predictions(), *_tags(), *_memberships(), *_events())
 
 
@@ -132,31 +115,6 @@ def _columns() -> Sequence[Field]:
         Field("customer.created_at", "Known since", FieldType.DATETIME, "c.created_at", WHO, nullable=False),
         Field("customer.refused", "Refused profiling", FieldType.FLAG, "c.profiling_refused", WHO),
     ]
-
-
-def _trait(trait: Trait) -> Field:
-    name, types = trait.name, {"text": FieldType.TEXT, "time": FieldType.DATETIME, "money": FieldType.MONEY}
-    sql, kind = LIVE.get(name, f"t.{name}"), types.get(trait.type, FieldType.NUMBER)
-    unit = trait.unit if trait.unit != "money" else currency
-    if trait.unit == "money" or trait.type == "money":
-        kind, unit = FieldType.MONEY, currency
-    if trait.type == "share":
-        sql, unit = f"100 * t.{name}", "%"
-    if trait.type in ("count", "money"):
-        sql = f"coalesce(t.{name}, 0)"
-    is_network = name == "top_network"
-    return Field(
-        f"traits.{name}",
-        trait.label,
-        FieldType.CHOICE if is_network else kind,
-        sql,
-        trait.group,
-        choices=_networks if is_network else None,
-        unit=unit,
-        nullable=trait.type not in ("count", "money"),
-        joins=() if name in LIVE else ("traits",),
-        phrase=PHRASES.get(name, ""),
-    )
 
 
 def _predictions() -> Sequence[Field]:

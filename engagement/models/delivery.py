@@ -115,6 +115,8 @@ class ContactLedger(models.Model):
         indexes: ClassVar = [
             # how often did we write to this person of late
             models.Index(fields=["customer", "-at"], name="engagement_ledger_customer"),
+            # whose contacts left a window of days since the last rebuild
+            models.Index(fields=["at", "customer"], name="engagement_ledger_at"),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ WITH touched AS (
     FROM nightly_said
     UNION ALL
     SELECT customer_id, local_at::date, network, kind, 'outbound', is_public, NULL, ''
-    FROM nightly_written
+    FROM nightly_written WHERE other_id IS NULL
     UNION ALL
     SELECT customer_id, local_at::date, left(source, 30), 'order', 'inbound', false, NULL, ''
     FROM nightly_bought

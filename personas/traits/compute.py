@@ -7,18 +7,21 @@ transaction: their touches are consumed, their rows of CustomerDay and Traits wr
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from django.db import connection
 
-from core.sql import run, statement
-from personas.traits.catalogue import CATALOGUE
+from core.sql import rows, run, statement
+from personas.traits.catalogue import CATALOGUE, WINDOWS
+from personas.traits.sources import traits_statement
+from personas.traits.zones import country_zones, zone_parameters
 
 BATCH = 20_000
-WINDOWS = (30, 90, 365)
 _SOURCES = ("said", "written", "bought")
 _DROP = "DROP TABLE nightly_batch, nightly_said, nightly_written, nightly_bought, nightly_traits"
 
@@ -30,6 +33,15 @@ class Moment:
     today: date
     zone: str
     now: datetime
+
+    def to_json(self) -> dict[str, str]:
+        """Plain data; `from_json` gives an equal moment."""
+        return {"today": self.today.isoformat(), "zone": self.zone, "now": self.now.isoformat()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Moment:
+        """The moment that `to_json` wrote."""
+        return cls(date.fromisoformat(data["today"]), data["zone"], datetime.fromisoformat(data["now"]))
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,8 @@ class Refreshed:
 def fingerprint(zone: str) -> str:
     """What results depend on besides data and day: with another zone or SQL everybody is computed anew."""
     texts = [path.read_text("utf-8") for path in sorted(files("personas").joinpath("sql").iterdir(), key=str)]
-    return hashlib.sha256("\0".join([zone, *texts]).encode()).hexdigest()[:32]
+    zones = [f"{country} {name}" for country, name in sorted(country_zones().items())]
+    return hashlib.sha256("\0".join([zone, traits_statement(), *zones, *texts]).encode()).hexdigest()[:32]
 
 
 def list_all() -> int:
@@ -52,16 +65,31 @@ def list_all() -> int:
     return run("personas", "list_all", {})
 
 
-def list_changed(*, since: date, today: date) -> int:
+def list_changed(*, since: date, today: date, zone: str) -> int:
     """Put on the list those whose traits may differ from the rebuild of the day `since`."""
     edges = [0, *WINDOWS]
-    return run("personas", "list_changed", {"windows": edges, "since": since, "today": today})
+    return run("personas", "list_changed", {"windows": edges, "since": since, "today": today, "zone": zone})
 
 
-def refresh_next(after: int, moment: Moment, *, limit: int = BATCH) -> Refreshed:
-    """Refresh the next listed customers with an id greater than `after`, in the current transaction."""
+def cut_list(size: int = BATCH) -> list[dict[str, int]]:
+    """The list of this rebuild in ranges of ids, `size` customers each: those after `after`, to `upto`."""
+    analyze("personas_changedcustomer")
+    edges = [0, *(row["upto"] for row in rows("personas", "cut_list", {"size": size}))]
+    return [{"after": after, "upto": upto} for after, upto in pairwise(edges)]
+
+
+def analyze(*tables: str) -> None:
+    """Have the planner know how much stands in tables that were just written."""
+    _execute(f"ANALYZE {', '.join(tables)}")
+
+
+def refresh_next(after: int, moment: Moment, *, limit: int = BATCH, upto: int = 2**63 - 1) -> Refreshed:
+    """Refresh the next listed customers with an id greater than `after` and at most `upto`, in the current
+    transaction.
+    """
     _execute(statement("personas", "working_tables"))
-    size = run("personas", "next_batch", {"after": after, "limit": limit})
+    bounds = {"after": after, "upto": upto, "limit": limit, **zone_parameters(moment.zone)}
+    size = run("personas", "next_batch", bounds)
     if not size:
         _execute(_DROP)
         return Refreshed(0, 0, None)
@@ -83,11 +111,10 @@ def refresh_next(after: int, moment: Moment, *, limit: int = BATCH) -> Refreshed
 def _store_traits(moment: Moment) -> int:
     """Compute the traits of the batch and write the rows that differ; how many did."""
     names = ", ".join(["customer_id", *(trait.name for trait in CATALOGUE)])
-    computed = statement("personas", "traits")
     _execute(
         f"INSERT INTO nightly_traits ({names}, computed_at) "  # noqa: S608 (names of the catalogue)
-        f"SELECT {names}, %(now)s FROM ({computed}) AS computed",
-        {"today": moment.today, "now": moment.now},
+        f"SELECT {names}, %(now)s FROM ({traits_statement()}) AS computed",
+        {"today": moment.today, "zone": moment.zone, "now": moment.now},
     )
     _execute("ANALYZE nightly_traits")
     with connection.cursor() as cursor:
