@@ -37,7 +37,8 @@ from engagement.models import (
     Interaction,
     Post,
 )
-from engagement.reading import UNREAD, read_texts
+from engagement.reading import UNREAD, Reading, read_texts
+from engagement.text_models import sentiment_models
 
 APP = "engagement"
 RANK = {
@@ -54,7 +55,7 @@ ANSWER_TAKES = timedelta(seconds=5)
 """We note that a message left once the network has answered, a little after its own time of it."""
 CHANGED_FIELDS = (
     "text", "subject", "rating", "edited_at", "deleted_at", "hidden_at", "hidden_as_of", "language",
-    "sentiment", "reason", "topics", "reader",
+    "sentiment", "reason", "topics", "reader", "contact_reason", "reason_model", "mood_by_staff",
 )  # fmt: skip
 
 
@@ -192,6 +193,7 @@ def _delete(batch: _Batch, target: Interaction, change: Change) -> None:
     target.deleted_at, target.edited_at = change.at, None
     target.text, target.subject, target.topics = "", "", []
     target.sentiment, target.reason, target.language = None, "", ""
+    target.contact_reason, target.reason_model, target.mood_by_staff = "", 0, False
     batch.edited.pop(target.pk, None)
     batch.deleted[target.pk] = target
 
@@ -269,14 +271,20 @@ def _read(lines: Sequence[Interaction], *, read_text: bool) -> None:
     readings = dict(
         zip(
             (line.pk for line in theirs),
-            read_texts(texts, languages=Workspace.current().languages) if texts else (),
+            _readings(texts) if texts else (),
             strict=True,
         )
     )
     for line in lines:
         reading = readings.get(line.pk, UNREAD)
-        line.language, line.sentiment = reading.language, reading.sentiment
+        line.language = reading.language
+        if not line.mood_by_staff:
+            line.sentiment = reading.sentiment
         line.reason, line.topics, line.reader = reading.reason, list(reading.topics), reading.version
+
+
+def _readings(texts: Sequence[str]) -> list[Reading]:
+    return read_texts(texts, languages=Workspace.current().languages, models=sentiment_models())
 
 
 def _drop_files(lines: dict[int, Interaction]) -> None:

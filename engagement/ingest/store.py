@@ -25,6 +25,7 @@ from engagement.ingest.left_out import refuse_erased
 from engagement.ingest.prepare import Prepared, author_rows
 from engagement.models import ChannelAccount, ConversationEvent
 from engagement.reading import UNREAD, Reading, read_texts
+from engagement.text_models import sentiment_models
 
 if TYPE_CHECKING:
     from engagement.ingest.door import IngestResult
@@ -61,13 +62,14 @@ def store_page(account: ChannelAccount, page: Sequence[Prepared], *, read_text: 
         if one.event.post:
             one.post_id = posts[one.event.post.external_id]
     _place_in_conversations(account, page)
-    readings = _read(page) if read_text else [UNREAD] * len(page)
+    workspace = Workspace.current()
+    readings = _read(page, workspace) if read_text else [UNREAD] * len(page)
     written = _insert(account, page, owners, readings)
     extras.store_extras(page, written.ids, owners)
     extras.apply_pending(account, list(written.ids))
     changed = _refresh(account, written, owners, live=live)
     fill_blanks(people, owners, source=account.connector)
-    _touch(account, page, written, owners, changed)
+    _touch(account, page, written, owners, changed, zone=workspace.zone)
     _tell(changed, written, live=live)
     return written
 
@@ -114,11 +116,13 @@ def _opening(number: int, group: Group) -> dict[str, Any]:
     }
 
 
-def _read(page: Sequence[Prepared]) -> list[Reading]:
+def _read(page: Sequence[Prepared], workspace: Workspace) -> list[Reading]:
     """Only what customers wrote is read: our own words, and the titles of our pages, say nothing of them."""
     written = [one.event.direction == "inbound" and one.is_said for one in page]
     texts = [one.event.text for one, is_theirs in zip(page, written, strict=True) if is_theirs]
-    readings = iter(read_texts(texts, languages=Workspace.current().languages))
+    if not texts:
+        return [UNREAD] * len(page)
+    readings = iter(read_texts(texts, languages=workspace.languages, models=sentiment_models()))
     return [next(readings) if is_theirs else UNREAD for is_theirs in written]
 
 
@@ -227,6 +231,8 @@ def _touch(
     written: Written,
     owners: dict[IdentityKey, Owner],
     changed: Sequence[dict[str, Any]],
+    *,
+    zone: str,
 ) -> None:
     seen = [
         {
@@ -241,7 +247,6 @@ def _touch(
     sql.run(APP, "touch_customers", {"seen": json.dumps(seen)})
     # rollups count what is said: visits would drown it
     moments = [one.event.occurred_at for one in page if one.is_said and one.event.external_id in written.ids]
-    zone = Workspace.current().zone
     sql.run(APP, "mark_dirty_days", {"account": account.pk, "moments": moments, "zone": zone})
 
 

@@ -2,25 +2,30 @@
 
     for text, reading in zip(texts, read_texts(texts, languages=["en", "de"])): ...
 
-Everything is a rule or a small table, so that the same text always reads the same, on every machine.
+Everything is a rule or a table of numbers, so that the same text always reads the same, on every machine.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from engagement.reading.cleaning import clean
+from engagement.reading.grams import no_signs, signs
 from engagement.reading.language import UNDETERMINED, Detector, detector_for
 from engagement.reading.reason import reason_of
-from engagement.reading.sentiment import compound
+from engagement.reading.sentiment import lexicon, polarity
 from engagement.reading.topics import hashtags_of, topics_of, words_of
+from engagement.reading.trained import NO_MODELS, Models, SentimentModel
 
 READER_VERSION = 1
 """Goes up with every change that reads some text differently; interactions keep it beside the reading."""
+
+MODEL_STEP = 100
+"""What a trained model's version adds to the version of a reading: 301 is code 1 with model 3."""
 
 CACHE_SIZE = 8_192
 
@@ -48,26 +53,35 @@ UNREAD = Reading("", None, "", (), 0)
 """What stands beside a text that nobody read."""
 
 
-def read_texts(texts: Sequence[str], *, languages: Sequence[str] = ()) -> list[Reading]:
+def read_texts(
+    texts: Sequence[str], *, languages: Sequence[str] = (), models: Models = NO_MODELS
+) -> list[Reading]:
     """Read each text, in order.
 
     `languages` are those the workspace speaks: a text in none of them is "und". With none given, the
-    widely written languages are considered.
+    widely written languages are considered. `models` are those the workspace trained.
     """
     detector = detector_for(tuple(languages))
-    return [_cache.get(text, detector) for text in texts]
+    return [_cache.get(text, detector, models) for text in texts]
 
 
-def read_text(text: str, detector: Detector) -> Reading:
+def read_text(text: str, detector: Detector, models: Models = NO_MODELS) -> Reading:
     """Read one text, past the cache."""
     words, raw = clean(text)
     if not words:
         return _only_marks(raw)
     language = detector.detect(words)
-    sentiment = _sentiment(words, language, detector)
+    spoken = spoken_language(language, detector)
+    said = polarity(words) if spoken == "en" else None
+    by_rules = said["compound"] if said else None
+    model = models.sentiment.get(spoken)
     tokens = words_of(words)
     return Reading(
-        language, sentiment, reason_of(words, tokens, sentiment), topics_of(tokens) + hashtags_of(raw)
+        language,
+        model_sentiment(model, words, said) if model else by_rules,
+        reason_of(words, tokens, by_rules),
+        topics_of(tokens) + hashtags_of(raw),
+        READER_VERSION + MODEL_STEP * model.version if model else READER_VERSION,
     )
 
 
@@ -76,15 +90,19 @@ def _only_marks(raw: str) -> Reading:
     return Reading(UNDETERMINED, None, "other", hashtags_of(raw)) if raw.strip() else NOTHING
 
 
-def _sentiment(text: str, language: str, detector: Detector) -> float | None:
-    """VADER knows English words only: on German it would score "die" and "war" as death and fighting.
+def spoken_language(language: str, detector: Detector) -> str:
+    """The language whose reader may judge the mood; "und" where none may.
 
-    So another language has no sentiment rather than a wrong one. A text whose language cannot be told is
-    taken for English only in a workspace that speaks nothing else.
+    VADER knows English words only: on German it would score "die" and "war" as death and fighting. So
+    another language has no sentiment by rules rather than a wrong one. A text whose language cannot be told
+    is taken for English only in a workspace that speaks nothing else.
     """
-    if language == "en" or (language == UNDETERMINED and detector.only_english):
-        return compound(text)
-    return None
+    return "en" if language == UNDETERMINED and detector.only_english else language
+
+
+def model_sentiment(model: SentimentModel, words: str, said: Mapping[str, float] | None) -> float:
+    """What a trained model makes of a cleaned text and of VADER's scores for it."""
+    return model.sentiment(words, signs(words, said, lexicon()) if said else no_signs())
 
 
 class _Cache:
@@ -95,13 +113,14 @@ class _Cache:
         self._known: OrderedDict[bytes, Reading] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, text: str, detector: Detector) -> Reading:
-        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, salt=detector.salt).digest()
+    def get(self, text: str, detector: Detector, models: Models) -> Reading:
+        content = text.encode("utf-8", "surrogatepass")
+        key = blake2b(content, digest_size=16, salt=detector.salt, key=models.key).digest()
         with self._lock:
             if (known := self._known.get(key)) is not None:
                 self._known.move_to_end(key)
                 return known
-        reading = read_text(text, detector)
+        reading = read_text(text, detector, models)
         with self._lock:
             self._known[key] = reading
             if len(self._known) > self.size:

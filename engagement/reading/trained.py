@@ -1,0 +1,128 @@
+"""Models that were trained on the workspace's own labels, as plain numbers, and how they score a text.
+
+A linear model over TF-IDF weights: a gram counts 1 + ln(its number) times its inverse document frequency,
+and a text's grams have length one together, as scikit-learn's TfidfVectorizer has them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+from engagement.reading.grams import grams
+
+NEUTRAL = 0.05
+"""Sentiments nearer to 0 are neutral wherever they are counted."""
+
+
+@dataclass(frozen=True)
+class Grams:
+    """Weights of grams for one or several questions: gram to its inverse document frequency and weights."""
+
+    idf: dict[str, float]
+    weights: dict[str, list[float]]
+    """Of each gram, one a question."""
+    intercepts: list[float]
+
+    def score(self, text: str) -> list[float]:
+        """Each question's sum of weights over the text's grams, with its intercept."""
+        sums = [0.0] * len(self.intercepts)
+        squares = 0.0
+        idf_of, weights_of = self.idf.get, self.weights
+        for gram, times in Counter(grams(text)).items():
+            value = idf_of(gram)
+            if value is None:
+                continue
+            if times > 1:
+                value *= 1.0 + math.log(times)
+            squares += value * value
+            for question, weight in enumerate(weights_of[gram]):
+                sums[question] += value * weight
+        length = math.sqrt(squares) or 1.0
+        return [each / length + base for each, base in zip(sums, self.intercepts, strict=True)]
+
+
+@dataclass(frozen=True)
+class SentimentModel:
+    """Grams and signs to a sentiment. `low` and `high` are the scores at which a text stops being neutral."""
+
+    version: int
+    language: str
+    grams: Grams
+    signs: list[float]
+    low: float
+    high: float
+
+    def score(self, text: str, signs: Sequence[float]) -> float:
+        """The mood as the labels measure it, before it is brought to the scale of sentiments."""
+        known = self.grams.score(text)[0]
+        return known + sum(value * weight for value, weight in zip(signs, self.signs, strict=True))
+
+    def sentiment(self, text: str, signs: Sequence[float]) -> float:
+        """-1 to 1, with its borders of neutral where everything else has them."""
+        return round(on_scale(self.score(text, signs), self.low, self.high), 4)
+
+
+def on_scale(score: float, low: float, high: float) -> float:
+    """A straight line through (-1, -1), (low, -0.05), (high, 0.05) and (1, 1), by parts."""
+    if score <= low:
+        return max(-1.0, -NEUTRAL - (low - score) * (1 - NEUTRAL) / max(low + 1, 1e-6))
+    if score >= high:
+        return min(1.0, NEUTRAL + (score - high) * (1 - NEUTRAL) / max(1 - high, 1e-6))
+    middle = -NEUTRAL + (score - low) * 2 * NEUTRAL / (high - low)
+    # What lies between the borders is neutral also after it was rounded.
+    return max(-NEUTRAL + 1e-4, min(NEUTRAL - 1e-4, middle))
+
+
+@dataclass(frozen=True)
+class ReasonModel:
+    """Grams to one score a tag; a tag is told where its score reaches its border, the furthest above it."""
+
+    version: int
+    grams: Grams
+    tags: list[str]
+    borders: list[float]
+
+    def reason(self, text: str) -> str:
+        """The name of the tag, '' where none is sure enough."""
+        above = [score - border for score, border in zip(self.grams.score(text), self.borders, strict=True)]
+        best = max(range(len(above)), key=above.__getitem__, default=None)
+        return "" if best is None or above[best] < 0 else self.tags[best]
+
+
+class Models:
+    """The sentiment models in use by language; `key` differs where one of them does."""
+
+    def __init__(self, sentiment: Mapping[str, SentimentModel] | None = None) -> None:
+        self.sentiment = dict(sentiment or {})
+        named = sorted((name, model.version) for name, model in self.sentiment.items())
+        self.key = blake2b(json.dumps(named).encode(), digest_size=16).digest() if named else b""
+
+
+NO_MODELS = Models()
+
+
+def packed(model: SentimentModel | ReasonModel) -> bytes:
+    """As a database keeps it: compressed JSON."""
+    return zlib.compress(json.dumps(asdict(model), ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+
+def unpacked_sentiment(content: bytes) -> SentimentModel:
+    """The model that `packed` wrote."""
+    return SentimentModel(**_fields(content))
+
+
+def unpacked_reason(content: bytes) -> ReasonModel:
+    """The model that `packed` wrote."""
+    return ReasonModel(**_fields(content))
+
+
+def _fields(content: bytes) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(zlib.decompress(content))
+    return {**fields, "grams": Grams(**fields["grams"])}
