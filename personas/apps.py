@@ -18,12 +18,14 @@ class PersonasConfig(AppConfig):
             groups,
             holdings,
             nightly,
+            people,
             proposals,
             search,
             segments,
             stages,
             timeline,
         )
+        from personas.reach import registering as reach
 
         fieldset.register()
         holdings.register()
@@ -32,9 +34,11 @@ class PersonasConfig(AppConfig):
         groups.register()
         timeline.register()
         nightly.register()
+        people.register()
         duplicates.register()
         stages.register()
         search.register()
+        reach.register()
         register_runner(nightly.KIND, nightly.run_rebuild, queue="nightly")
         register_runner("segment.build", segments.run_build)
         register_runner(proposals.KIND, proposals.run_fit)
