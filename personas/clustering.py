@@ -7,23 +7,27 @@ database, no clock, and nothing that depends on ids or on the order of rows.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from personas.features import (
-    BY_NAME,
     FEATURES,
+    Feature,
     Floats,
     Prior,
+    Singles,
+    chosen,
     estimate_prior,
     home_country,
     measure,
-    show,
     shrink,
     touches,
 )
+from personas.naming import Units, Word, explain_names
+from personas.reasons import Known, reasons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +52,11 @@ RIDGE = 0.1
 BOOTSTRAPS = 20
 LARGEST_SEARCH = 4_000
 """Rows the search for k is done on; the model itself is fitted on all."""
+LARGEST_STARTS = 50_000
+"""Rows up to which a model is fitted from ten starts. More are fitted from where ten starts on so many end:
+centers of fifty thousand rows are those of a million but for the third digit."""
+SETTLED = 1e-4
+"""Part of the rows that may still change place when rounds over more than `LARGEST_STARTS` end."""
 DRIFT_LIMIT = 0.2
 """Drift from which a model is fitted again."""
 THREADS = 1
@@ -83,6 +92,7 @@ class FittedModel:
     names: tuple[str, ...]
     customers: int
     figures: dict[str, Any]
+    explained: tuple[tuple[Word, ...], ...] = ()
 
     @property
     def k(self) -> int:
@@ -105,45 +115,68 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
-def fit(frame: pd.DataFrame) -> FittedModel | NotEnoughData:
+def fit(frame: pd.DataFrame, *, names: Sequence[str] = ()) -> FittedModel | NotEnoughData:
     """Fit a model on traits, one row a customer, indexed by customer id.
 
-    k is the largest number of clusters that all hold still under the bootstrap and lie apart. Where none lie
-    apart, customers are a continuum: the largest division that holds still is taken, and figures say so.
+    `names` are the features it may use, none for the default ones. k is the largest number of clusters that
+    all hold still under the bootstrap and lie apart. Where none lie apart, customers are a continuum: the
+    largest division that holds still is taken, and figures say so.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    chosen = frame[touches(frame) >= LEAST_TOUCHES] if len(frame) else frame
-    if len(chosen) < LEAST_CUSTOMERS:
+    shaping = frame[touches(frame) >= LEAST_TOUCHES] if len(frame) else frame
+    if len(shaping) < LEAST_CUSTOMERS:
         return NotEnoughData(
-            len(chosen),
-            f"{len(chosen)} customers have {LEAST_TOUCHES} interactions or orders; "
+            len(shaping),
+            f"{len(shaping)} customers have {LEAST_TOUCHES} interactions or orders; "
             f"personas need {LEAST_CUSTOMERS}.",
         )
     with threadpool_limits(THREADS):
-        return _fit(chosen)
+        return _fit(shaping, chosen(names))
 
 
-def _fit(frame: pd.DataFrame) -> FittedModel | NotEnoughData:
+def _fit(frame: pd.DataFrame, offered: Sequence[Feature]) -> FittedModel | NotEnoughData:
     home = home_country(frame)
-    values, evidence = _sorted(*measure(frame, home=home))
-    used = _usable(values, evidence)
+    values, evidence = measure(frame, home=home, features=offered)
+    known = {one.name: int(count) for one, count in zip(offered, (evidence > 0).sum(axis=0), strict=True)}
+    used = [offered[index] for index in _usable(values, evidence)]
     if len(used) < 2:
         return NotEnoughData(len(frame), "Customers differ in fewer than two habits.")
-    scaler = _Scaler.fit(values[:, used], evidence[:, used])
-    rows = scaler.transform(values[:, used], evidence[:, used])
+    places = [offered.index(one) for one in used]
+    scaler, rows = Scaler.fit(values, evidence, places)
+    del values, evidence
     tries = _search(rows)
-    stable = [found for found in tries if found.is_stable]
-    if not stable:
+    best = _best(tries)
+    if best is None:
         return NotEnoughData(len(frame), "No grouping of these customers holds still.")
-    best = max(stable, key=lambda found: (found.gap > GAP, found.k))
-    labels, turn = _cluster(rows, best.k, starts=10)
-    order = np.argsort(-np.bincount(labels, minlength=best.k), kind="stable")
-    centers = np.array([rows[labels == index].mean(axis=0) for index in order])
-    reliability = _matched(best, centers)
-    names = [FEATURES[index].name for index in used]
-    counts = np.bincount(labels, minlength=best.k)[order]
-    distances = _distances(rows, centers, turn)
+    found = _Found(rows, *_cluster(rows, best.k, starts=10), best)
+    model = _model(found, [one.name for one in used], scaler, home)
+    return replace(model, figures={**model.figures, **_told(tries), "known": known})
+
+
+def _best(tries: Sequence[_Try]) -> _Try | None:
+    """The largest division that holds still and lies apart, else the largest that holds still."""
+    stable = [found for found in tries if found.is_stable]
+    return max(stable, key=lambda found: (found.gap > GAP, found.k), default=None)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The rows a model is fitted on, their clusters, and the try of the search that chose k."""
+
+    rows: Singles
+    labels: Labels
+    turn: Floats
+    best: _Try
+
+
+def _model(found: _Found, names: list[str], scaler: Scaler, home: str) -> FittedModel:
+    """The model of these clusters, the largest first."""
+    rows, labels, best = found.rows, found.labels, found.best
+    sizes = np.bincount(labels, minlength=best.k)
+    order = np.argsort(-sizes, kind="stable")
+    centers = _centers(rows, labels, best.k)[order]
+    named = explain_names(names, centers, Units(scaler.mean, scaler.scale))
     return FittedModel(
         features=tuple(names),
         home=home,
@@ -152,21 +185,29 @@ def _fit(frame: pd.DataFrame) -> FittedModel | NotEnoughData:
         high=_floats(scaler.high),
         mean=_floats(scaler.mean),
         scale=_floats(scaler.scale),
-        turn=tuple(_floats(row) for row in turn),
+        turn=tuple(_floats(row) for row in found.turn),
         centers=tuple(_floats(row) for row in centers),
-        shares=_floats(counts / counts.sum()),
-        reliability=reliability,
-        names=suggest_names(names, centers),
-        customers=len(frame),
+        shares=_floats(sizes[order] / sizes.sum()),
+        reliability=_matched(best, centers),
+        names=tuple(one.name for one in named),
+        explained=tuple(one.words for one in named),
+        customers=len(rows),
         figures={
-            "k": {str(found.k): _rounded(found.jaccards) for found in tries},
             "searched_on": min(len(rows), LARGEST_SEARCH),
             "bootstraps": BOOTSTRAPS,
-            "distance": float(distances.min(axis=1).mean()),
-            "gap": {str(found.k): found.gap for found in tries},
+            "distance": _mean_distance(rows, centers, found.turn),
             "is_continuum": best.gap <= GAP,
         },
     )
+
+
+def _told(tries: Sequence[_Try]) -> dict[str, Any]:
+    """What was found for every number tried."""
+    return {
+        "k": {str(one.k): _rounded(one.jaccards) for one in tries},
+        "smallest": {str(one.k): round(one.smallest, 4) for one in tries},
+        "gap": {str(one.k): one.gap for one in tries},
+    }
 
 
 def _floats(values: Floats) -> tuple[float, ...]:
@@ -177,76 +218,138 @@ def _rounded(values: Floats) -> list[float]:
     return [round(float(value), 3) for value in values]
 
 
-def _sorted(values: Floats, evidence: Floats) -> tuple[Floats, Floats]:
-    """Rows ordered by what they hold, so that neither ids nor the order of loading can matter."""
-    keys = np.nan_to_num(np.round(np.hstack([values, evidence]), 9), nan=-1e12)
-    order = np.lexsort(keys.T[::-1])
-    return values[order], evidence[order]
+def _order(values: Singles, evidence: Singles) -> Labels:
+    """An order of rows by what they hold, so that neither ids nor the order of loading can matter.
+
+    It is that of a hash of each row: whoever takes the first thousand takes a random sample.
+    """
+    mixed = np.full(len(values), SEED, np.uint64)
+    for matrix in (values, evidence):
+        for place in range(matrix.shape[1]):
+            column = np.where(np.isnan(matrix[:, place]), np.float32(-1e12), matrix[:, place]) + np.float32(0)
+            mixed ^= column.astype(np.float32).view(np.uint32).astype(np.uint64) + np.uint64(place + 1)
+            mixed *= np.uint64(0xBF58476D1CE4E5B9)
+            mixed ^= mixed >> np.uint64(29)
+    return np.argsort(mixed, kind="stable")
 
 
-def _usable(values: Floats, evidence: Floats) -> list[int]:
+def _usable(values: Singles, evidence: Singles) -> list[int]:
     """Features that are known of enough customers, and differ between them."""
     known = (evidence > 0).mean(axis=0)
     return [
         index
         for index in range(values.shape[1])
-        if known[index] >= LEAST_KNOWN and np.nanstd(values[:, index]) > 1e-9
+        if known[index] >= LEAST_KNOWN and np.nanstd(values[:, index].astype(float)) > 1e-6
     ]
 
 
 @dataclass(frozen=True)
-class _Scaler:
+class Scaler:
     """Shrinks, cuts off at the first and last percentile, and standardizes."""
 
-    priors: list[Prior]
+    priors: Sequence[Prior]
     low: Floats
     high: Floats
     mean: Floats
     scale: Floats
 
     @classmethod
-    def fit(cls, values: Floats, evidence: Floats) -> _Scaler:
-        priors = [estimate_prior(values[:, one], evidence[:, one]) for one in range(values.shape[1])]
-        shrunk = shrink(values, evidence, priors)
-        low, high = np.percentile(shrunk, [1, 99], axis=0)
-        cut = np.clip(shrunk, low, high)
-        spread = cut.std(axis=0)
-        return cls(priors, low, high, cut.mean(axis=0), np.where(spread > 1e-12, spread, 1.0))
+    def fit(cls, values: Singles, evidence: Singles, places: Sequence[int]) -> tuple[Scaler, Singles]:
+        """The scaler of these columns, and the rows it gives, in an order of their own."""
+        order = _order(values, evidence)
+        rows = np.empty((len(values), len(places)), np.float32)
+        found: list[tuple[Prior, float, float, float, float]] = []
+        for at, place in enumerate(places):
+            own, count = values[order, place], evidence[order, place]
+            prior = estimate_prior(own, count)
+            shrunk = shrink(own, count, prior)
+            low, high = np.percentile(shrunk, [1, 99])
+            cut = np.clip(shrunk, low, high)
+            spread = float(cut.std())
+            found.append((prior, low, high, float(cut.mean()), spread if spread > 1e-12 else 1.0))
+            rows[:, at] = (cut - found[-1][3]) / found[-1][4]
+        priors, *bounds = zip(*found, strict=True)
+        return cls(list(priors), *(np.array(one) for one in bounds)), rows
 
-    def transform(self, values: Floats, evidence: Floats) -> Floats:
-        cut = np.clip(shrink(values, evidence, self.priors), self.low, self.high)
-        return (cut - self.mean) / self.scale
+    def transform(self, values: Singles, evidence: Singles) -> Singles:
+        """Standardized features of the same columns."""
+        rows = np.empty(values.shape, np.float32)
+        for at, prior in enumerate(self.priors):
+            cut = np.clip(shrink(values[:, at], evidence[:, at], prior), self.low[at], self.high[at])
+            rows[:, at] = (cut - self.mean[at]) / self.scale[at]
+        return rows
 
 
 # Finding clusters
 
 
-def _cluster(rows: Floats, k: int, *, starts: int, seed: int = SEED) -> tuple[Labels, Floats]:
+def _cluster(rows: Singles, k: int, *, starts: int, seed: int = SEED) -> tuple[Labels, Floats]:
     """KMeans on standardized features, then again where correlated ones count once, until it stands.
 
     Habits that go together (who joins one thing joins another) would otherwise pull the clusters along
     their common direction. The second metric is the inverse of the covariance within clusters; the pair of
     steps lowers its determinant (Friedman and Rubin 1967).
     """
+    if len(rows) > LARGEST_STARTS:
+        return _cluster_many(rows, k, starts=starts, seed=seed)
+    return _turned(rows, _plain(rows, k, starts=starts, seed=seed), k)
+
+
+def _plain(rows: Singles, k: int, *, starts: int, seed: int) -> Labels:
     from sklearn.cluster import KMeans
 
     labels: Labels = KMeans(k, n_init=starts, tol=0, random_state=seed).fit(rows).labels_
+    return labels
+
+
+def _turned(rows: Singles, labels: Labels, k: int, *, settled: float = 0.0) -> tuple[Labels, Floats]:
+    """Rounds in the metric within clusters, until no more than `settled` of the rows change place."""
+    from sklearn.cluster import KMeans
+
     turn = np.eye(rows.shape[1])
     for _round in range(8):
         turn = _turn(rows, labels, k)
-        turned = rows @ turn
-        begin = np.array([turned[labels == index].mean(axis=0) for index in range(k)])
-        found: Labels = KMeans(k, init=begin, n_init=1, tol=0).fit(turned).labels_
-        if len(np.unique(found)) < k or (found == labels).all():
+        turned = (rows @ turn).astype(np.float32)
+        begin = _centers(turned, labels, k).astype(np.float32)
+        tolerance = 0.0 if not settled else 1e-6
+        found: Labels = KMeans(k, init=begin, n_init=1, tol=tolerance).fit(turned).labels_
+        if len(np.unique(found)) < k:
             break
+        moved = float((found != labels).mean())
         labels = found
+        if moved <= settled:
+            break
     return labels, turn
 
 
-def _turn(rows: Floats, labels: Labels, k: int) -> Floats:
-    centers = np.array([rows[labels == index].mean(axis=0) for index in range(k)])
-    apart = rows - centers[labels]
-    within = (1 - RIDGE) * apart.T @ apart / len(rows) + RIDGE * np.eye(rows.shape[1])
+def _cluster_many(rows: Singles, k: int, *, starts: int, seed: int) -> tuple[Labels, Floats]:
+    """As `_cluster`, from where the first rows end; rows are in an order of chance."""
+    some, turn = _turned(first := rows[:LARGEST_STARTS], _plain(first, k, starts=starts, seed=seed), k)
+    centers = _centers(first, some, k)
+    labels = np.concatenate(
+        [_distances(part, centers, turn).argmin(axis=1) for part in np.array_split(rows, _parts(rows))]
+    )
+    return _turned(rows, labels, k, settled=SETTLED)
+
+
+def _parts(rows: Singles) -> int:
+    return -(-len(rows) // LARGEST_STARTS)
+
+
+def _centers(rows: Singles, labels: Labels, k: int) -> Floats:
+    return np.array([rows[labels == index].mean(axis=0, dtype=float) for index in range(k)])
+
+
+def _turn(rows: Singles, labels: Labels, k: int) -> Floats:
+    """What whitens the covariance within clusters, summed in parts: rows may be many."""
+    centers, width = _centers(rows, labels, k), rows.shape[1]
+    within = np.zeros((width, width))
+    for part, of in zip(
+        np.array_split(rows, _parts(rows)), np.array_split(labels, _parts(rows)), strict=True
+    ):
+        apart = part - centers[of]
+        within += apart.T @ apart
+    within = (1 - RIDGE) * within / len(rows) + RIDGE * np.eye(width)
     return np.linalg.cholesky(np.linalg.inv(within))
 
 
@@ -265,15 +368,14 @@ class _Try:
         return self.smallest >= LEAST_IN_CLUSTER and bool((self.jaccards >= STABLE).all())
 
 
-def _search(rows: Floats) -> list[_Try]:
+def _search(rows: Singles) -> list[_Try]:
     """Every k, each judged by fitting anew on resampled customers."""
-    step = max(1, -(-len(rows) // LARGEST_SEARCH))
-    sample = rows[::step]
+    sample = rows[:LARGEST_SEARCH]
     most = min(MOST_CLUSTERS, len(sample) // 20)
     return [_try(sample, k) for k in range(2, most + 1)]
 
 
-def _try(rows: Floats, k: int) -> _Try:
+def _try(rows: Singles, k: int) -> _Try:
     labels, turn = _cluster(rows, k, starts=10)
     smallest = float(np.bincount(labels, minlength=k).min() / len(rows))
     draws = BOOTSTRAPS if smallest >= LEAST_IN_CLUSTER else 0
@@ -286,7 +388,7 @@ def _try(rows: Floats, k: int) -> _Try:
         if not _can_hold(found):
             break
     jaccards = np.mean(found, axis=0) if found else np.zeros(k)
-    centers = np.array([rows[labels == index].mean(axis=0) for index in range(k)])
+    centers = _centers(rows, labels, k)
     return _Try(k, centers, jaccards, smallest, _separation(centers, turn))
 
 
@@ -324,7 +426,7 @@ def _separation(centers: Floats, turn: Floats) -> float:
 # Who belongs
 
 
-def _distances(rows: Floats, centers: Floats, turn: Floats) -> Floats:
+def _distances(rows: Singles, centers: Floats, turn: Floats) -> Floats:
     """Squared distances (n, k), in standard deviations within clusters."""
     turned, places = rows @ turn, centers @ turn
     return np.maximum(
@@ -332,27 +434,39 @@ def _distances(rows: Floats, centers: Floats, turn: Floats) -> Floats:
     )
 
 
-def standardize(frame: pd.DataFrame, model: FittedModel) -> tuple[Floats, Floats, Floats]:
-    """(standardized features, own values, evidence) of each row, in the model's features."""
-    values, evidence = measure(frame, home=model.home)
-    used = [index for index, feature in enumerate(FEATURES) if feature.name in model.features]
-    scaler = _Scaler(
-        list(model.priors),
-        np.array(model.low),
-        np.array(model.high),
-        np.array(model.mean),
-        np.array(model.scale),
+def _mean_distance(rows: Singles, centers: Floats, turn: Floats) -> float:
+    parts = np.array_split(rows, _parts(rows))
+    return sum(float(_distances(part, centers, turn).min(axis=1).sum()) for part in parts) / len(rows)
+
+
+def standardize(frame: pd.DataFrame, model: FittedModel) -> Known:
+    """What is known of each row, in the model's features."""
+    used = [feature for feature in FEATURES if feature.name in model.features]
+    values, evidence = measure(frame, home=model.home, features=used)
+    scaler = Scaler(
+        model.priors, np.array(model.low), np.array(model.high), np.array(model.mean), np.array(model.scale)
     )
-    values, evidence = values[:, used], evidence[:, used]
-    return scaler.transform(values, evidence), values, evidence
+    return Known(scaler.transform(values, evidence), values, evidence)
+
+
+def nearest(frame: pd.DataFrame, model: FittedModel) -> pd.Series[int]:
+    """The cluster of every customer with at least one touch, indexed by customer id."""
+    import pandas as pd
+    from threadpoolctl import threadpool_limits
+
+    known = frame[touches(frame) > 0] if len(frame) else frame
+    with threadpool_limits(THREADS):
+        rows = standardize(known, model).rows
+        distances = _distances(rows, np.array(model.centers), np.array(model.turn))
+    return pd.Series(distances.argmin(axis=1), index=known.index, dtype="int64")
 
 
 def assign(frame: pd.DataFrame, model: FittedModel) -> pd.DataFrame:
     """The nearest center for every customer with at least one touch, indexed by customer id.
 
-    Columns: cluster, confidence, distance, reasons (three sentences, fewer where less is known). Confidence
-    is the chance of this cluster among all, were customers spread around the centers as in the fit:
-    exp(-d²/2) over its sum. With little evidence habits lie near everybody's mean, so it is low by itself.
+    Columns: cluster, confidence, distance, reasons (up to three sentences, as a JSON list). Confidence is
+    the chance of this cluster among all, were customers spread around the centers as in the fit: exp(-d²/2)
+    over its sum. With little evidence habits lie near everybody's mean, so it is low by itself.
     """
     from threadpoolctl import threadpool_limits
 
@@ -364,59 +478,25 @@ def _assign(frame: pd.DataFrame, model: FittedModel) -> pd.DataFrame:
     import pandas as pd
 
     columns = ["cluster", "confidence", "distance", "reasons"]
-    known = frame[touches(frame) > 0] if len(frame) else frame
-    if not len(known):
-        return pd.DataFrame(columns=columns, index=known.index)
-    rows, values, evidence = standardize(known, model)
+    touched = frame[touches(frame) > 0] if len(frame) else frame
+    if not len(touched):
+        return pd.DataFrame(columns=columns, index=touched.index)
+    known = standardize(touched, model)
     centers = np.array(model.centers)
-    distances = _distances(rows, centers, np.array(model.turn))
+    distances = _distances(known.rows, centers, np.array(model.turn))
     order = np.argsort(distances, axis=1, kind="stable")
     first, second = order[:, 0], order[:, min(1, model.k - 1)]
     nearness = np.exp(-(distances - distances.min(axis=1, keepdims=True)) / 2)
-    place = np.arange(len(rows))
+    place = np.arange(len(known.rows))
     return pd.DataFrame(
         {
             "cluster": first,
             "confidence": (nearness / nearness.sum(axis=1, keepdims=True))[place, first],
             "distance": np.sqrt(distances[place, first]),
-            "reasons": _reasons(_Known(rows, values, evidence), centers[first], centers[second], model),
+            "reasons": reasons(known, centers[first], centers[second], model.features, model.priors),
         },
-        index=known.index,
+        index=touched.index,
     )[columns]
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of each row: standardized features, own values, evidence."""
-
-    rows: Floats
-    values: Floats
-    evidence: Floats
-
-
-def _reasons(known: _Known, own: Floats, other: Floats, model: FittedModel) -> list[list[str]]:
-    """The features that draw a customer most to the own center and not to the second, in words."""
-    rows = known.rows
-    pull = (rows - other) ** 2 - (rows - own) ** 2
-    apart = known.values - np.array([prior.mean for prior in model.priors])
-    typical = (np.sign(rows) == np.sign(own)) & (np.sign(rows) == np.sign(apart))
-    score = np.where(typical, pull, -np.inf)
-    best = np.argsort(-score, axis=1, kind="stable")[:, :3]
-    return [
-        [_sentence(known, row, int(one), model) for one in best[row] if score[row, one] > 0]
-        for row in range(len(rows))
-    ]
-
-
-def _sentence(known: _Known, row: int, one: int, model: FittedModel) -> str:
-    feature = BY_NAME[model.features[one]]
-    words = feature.more if known.rows[row, one] > 0 else feature.less
-    if feature.shown == "country":
-        return words
-    own, typical = show(feature, float(known.values[row, one])), show(feature, model.priors[one].mean)
-    if feature.shown == "share":
-        own = f"{own} of {max(1, round(float(known.evidence[row, one])))}"
-    return f"{words} ({own}, typical {typical})"
 
 
 def drift(frame: pd.DataFrame, model: FittedModel) -> float:
@@ -428,74 +508,9 @@ def drift(frame: pd.DataFrame, model: FittedModel) -> float:
     now = frame[touches(frame) >= LEAST_TOUCHES] if len(frame) else frame
     if len(now) < LEAST_CUSTOMERS:
         return 0.0
-    rows, _values, _evidence = standardize(now, model)
+    rows = standardize(now, model).rows
     distances = _distances(rows, np.array(model.centers), np.array(model.turn))
     shares = np.bincount(distances.argmin(axis=1), minlength=model.k) / len(rows)
     shifted = float(np.abs(shares - np.array(model.shares)).sum() / 2)
     grown = float(distances.min(axis=1).mean() / max(model.figures["distance"], 1e-12) - 1)
     return max(shifted, grown, 0.0)
-
-
-# Keeping personas over refits
-
-
-def match_personas(old: FittedModel, new: FittedModel) -> dict[int, int]:
-    """New cluster to the old one it continues, by optimal assignment of centers.
-
-    Compared in the features both have, in units of the new model. A new cluster further from the old one
-    than new clusters lie from each other on average continues nothing and is left out.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    shared = [name for name in new.features if name in old.features]
-    if not shared:
-        return {}
-    before = _natural(old, shared)
-    after = _natural(new, shared)
-    scale = np.array([new.scale[new.features.index(name)] for name in shared])
-    gaps = np.sqrt((((after[:, None] - before[None]) / scale) ** 2).sum(axis=2))
-    among = np.sqrt((((after[:, None] - after[None]) / scale) ** 2).sum(axis=2))
-    limit = among.sum() / max(1, new.k * (new.k - 1))
-    return {
-        int(one): int(other)
-        for one, other in zip(*linear_sum_assignment(gaps), strict=True)
-        if gaps[one, other] < limit
-    }
-
-
-def _natural(model: FittedModel, names: list[str]) -> Floats:
-    """Centers in the features' own units."""
-    used = [model.features.index(name) for name in names]
-    centers = np.array(model.centers) * np.array(model.scale) + np.array(model.mean)
-    return centers[:, used]
-
-
-def suggest_names(features: list[str], centers: Floats) -> tuple[str, ...]:
-    """A name for each center from what sets it apart, such as "Evening bargain hunters"; all different."""
-    taken: set[str] = set()
-    names = []
-    for index, center in enumerate(centers):
-        others = np.delete(centers, index, axis=0)
-        apart = center - others.mean(axis=0) if len(others) else center
-        name = next(name for name in _candidates(features, apart) if name not in taken)
-        taken.add(name)
-        names.append(name)
-    return tuple(names)
-
-
-def _candidates(features: list[str], apart: Floats) -> list[str]:
-    """Names by how much they set apart: what they are first, then how they are."""
-    order = np.argsort(-np.abs(apart), kind="stable")
-    nouns, adjectives = [], []
-    for one in order:
-        feature, side = BY_NAME[features[one]], 0 if apart[one] > 0 else 1
-        if feature.nouns[side]:
-            nouns.append(feature.nouns[side])
-        if feature.adjectives[side]:
-            adjectives.append(feature.adjectives[side])
-    nouns = nouns or ["customers"]
-    adjectives = adjectives or [""]
-    pairs = [(place + other, place, other) for place in range(len(adjectives)) for other in range(len(nouns))]
-    found = [f"{adjectives[place]} {nouns[other]}".strip() for _sum, place, other in sorted(pairs)]
-    plain = [f"customers {number}" for number in range(1, MOST_CLUSTERS + 2)]
-    return [name[0].upper() + name[1:] for name in (*found, *plain)]

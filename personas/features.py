@@ -5,14 +5,15 @@ evidence for it (empirical Bayes): value = mean + n / (n + s) * (own - mean), wh
 it and s is the noise of one event over the spread between customers, estimated from the data themselves.
 
 Habits only: how somebody buys, speaks and when. How recently somebody was here changes with the calendar and
-belongs to the journey stage; nothing here depends on the day of the run.
+belongs to the journey stage; nothing here depends on the day of the run. Nothing here says or guesses
+health, belief, origin, politics, sexuality or membership of a union (`NEVER`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
     Frame = pd.DataFrame
     Column = pd.Series[float]
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+Floats = np.ndarray[Any, np.dtype[Any]]
+Singles = np.ndarray[Any, np.dtype[np.float32]]
 
 STRONGEST_PRIOR = 30.0
 """Most events a customer's own value may be held against."""
 WEIGHTIEST = 8.0
 """Events beyond which a customer counts no more in estimating a prior."""
+NEVER = (
+    "health", "belief", "origin and nationality", "political opinion", "sexuality", "trade union membership",
+    "gender", "language", "interests and profession", "names and words of tags", "custom fields",
+    "words of messages",
+)  # fmt: skip
+"""What is never offered as a habit, whoever asks."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,17 @@ class Feature:
     needs: tuple[str, ...]
     adjectives: tuple[str, str] = ("", "")
     nouns: tuple[str, str] = ("", "")
+    caution: str = ""
+
+    @property
+    def by_default(self) -> bool:
+        """Whether it is used where nobody has chosen: what needs a caution is not."""
+        return not self.caution
+
+    @property
+    def label(self) -> str:
+        """Its name as a list shows it."""
+        return LABELS[self.name]
 
 
 @dataclass(frozen=True)
@@ -63,7 +82,7 @@ def _log(column: str) -> Callable[[Frame], Column]:
 
 
 def _logarithm(values: Column) -> Column:
-    return values.where(values > 0).map(np.log, na_action="ignore")
+    return cast("Column", np.log(values.where(values > 0)))
 
 
 def _part(column: str, *, within: str, rest: bool = False) -> Callable[[Frame], Column]:
@@ -404,6 +423,7 @@ FEATURES: tuple[Feature, ...] = (
         "country",
         ("country",),
         adjectives=("local", "far-away"),
+        caution="Where somebody lives can stand for where they come from.",
     ),
     Feature(
         "tags",
@@ -434,38 +454,94 @@ FEATURES: tuple[Feature, ...] = (
     ),
 )
 
+LABELS = {
+    "public_share": "Public or private",
+    "call_share": "Calls or writes",
+    "review_share": "Reviews",
+    "question_share": "Questions",
+    "complaint_share": "Complaints",
+    "praise_share": "Praise",
+    "order_talk_share": "Talk about orders",
+    "sentiment": "Mood",
+    "message_length": "Length of messages",
+    "morning_share": "Before or after noon",
+    "office_share": "Office hours",
+    "evening_share": "Evenings",
+    "weekend_share": "Weekends",
+    "payday_share": "Turn of the month",
+    "festive_share": "November and December",
+    "order_share": "Buys or talks",
+    "unit_price": "Price of what they buy",
+    "units_per_product": "Pieces of each product",
+    "products_per_order": "Products at once",
+    "discount_share": "Discounts",
+    "refund_share": "Returns",
+    "repeat_share": "The same again or new",
+    "order_gap": "Time between orders",
+    "customer_since": "When they came",
+    "birth_year": "Age",
+    "at_home": "Country of most or abroad",
+    "tags": "Number of tags",
+    "identities": "Number of handles",
+    "consents": "Number of consents",
+}
 BY_NAME = {feature.name: feature for feature in FEATURES}
 COLUMNS = tuple(dict.fromkeys(name for feature in FEATURES for name in feature.needs))
 """Traits that must be in a frame; a missing one is taken for unknown."""
 
 
+def chosen(names: Sequence[str] = ()) -> tuple[Feature, ...]:
+    """The features of these names in their fixed order; without names those used by default."""
+    return tuple(one for one in FEATURES if (one.name in names if names else one.by_default))
+
+
 def home_country(frame: Frame) -> str:
     """The country most customers live in, '' when none is known; ties go to the first by alphabet."""
-    counts = frame["country"].replace("", None).dropna().value_counts()
-    if counts.empty:
-        return ""
-    return str(min(counts[counts == counts.max()].index))
+    counts = frame["country"].value_counts().items() if "country" in frame else ()
+    known = {str(name): int(count) for name, count in counts if name and count}
+    return min(known, key=lambda name: (-known[name], name)) if known else ""
 
 
-def measure(frame: Frame, *, home: str) -> tuple[Floats, Floats]:
-    """Every feature of every row: (own values, NaN where unknown; how many events stand behind each)."""
-    import pandas as pd
+class _Columns(dict[str, Any]):
+    """Traits as float columns, converted when a habit asks for one and not kept: frames are large."""
 
-    numbers = pd.DataFrame(index=frame.index)
-    for name in {*COLUMNS, "weekend_share", "evening_share", "units_per_order", "products_per_order"}:
-        column = frame[name] if name in frame else pd.Series(np.nan, index=frame.index)
+    def __init__(self, frame: Frame, home: str) -> None:
+        super().__init__()
+        self.frame, self.home = frame, home
+
+    def __getitem__(self, name: str) -> Any:
+        import pandas as pd
+
+        if name == "at_home":
+            return self._at_home()
+        if name not in self.frame:
+            return pd.Series(np.nan, index=self.frame.index)
         if name == "first_seen_at":
-            numbers[name] = pd.to_datetime(column, utc=True)
-        elif name != "country":
-            numbers[name] = pd.to_numeric(column, errors="coerce").astype(float)
-    for name in ("inbound_total", "orders_total"):
-        numbers[name] = numbers[name].fillna(0.0)
-    country = frame["country"].replace("", None)
-    numbers["at_home"] = (country == home).astype(float).where(country.notna()) if home else np.nan
-    values = np.column_stack([np.asarray(feature.value(numbers), dtype=float) for feature in FEATURES])
-    evidence = np.column_stack([np.asarray(feature.evidence(numbers), dtype=float) for feature in FEATURES])
-    known = np.isfinite(values) & (evidence > 0)
-    return np.where(known, values, np.nan), np.where(known, evidence, 0.0)
+            return pd.to_datetime(self.frame[name], utc=True)
+        numbers = pd.to_numeric(self.frame[name], errors="coerce").astype(float)
+        return numbers.fillna(0.0) if name in ("inbound_total", "orders_total") else numbers
+
+    def _at_home(self) -> Any:
+        import pandas as pd
+
+        if not self.home or "country" not in self.frame:
+            return pd.Series(np.nan, index=self.frame.index)
+        country = self.frame["country"]
+        known = country.notna() & (country != "")
+        return (country == self.home).astype(float).where(known)
+
+
+def measure(frame: Frame, *, home: str, features: Sequence[Feature] = FEATURES) -> tuple[Singles, Singles]:
+    """Features of every row: (own values, NaN where unknown; how many events stand behind each)."""
+    columns: Any = _Columns(frame, home)
+    shape = (len(frame), len(features))
+    values, evidence = np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32)
+    for place, feature in enumerate(features):
+        own = np.asarray(feature.value(columns), dtype=float)
+        count = np.asarray(feature.evidence(columns), dtype=float)
+        known = np.isfinite(own) & (count > 0)
+        values[known, place], evidence[known, place] = own[known], count[known]
+    return values, evidence
 
 
 def estimate_prior(values: Floats, evidence: Floats) -> Prior:
@@ -477,7 +553,7 @@ def estimate_prior(values: Floats, evidence: Floats) -> Prior:
     from scipy.optimize import nnls
 
     known = evidence > 0
-    own, count = values[known], evidence[known]
+    own, count = values[known].astype(float), evidence[known].astype(float)
     if not len(own):
         return Prior(0.0, 0.0)
     weight = np.minimum(count, WEIGHTIEST)
@@ -492,12 +568,12 @@ def estimate_prior(values: Floats, evidence: Floats) -> Prior:
     return Prior(mean, float(min(noise / spread, STRONGEST_PRIOR)))
 
 
-def shrink(values: Floats, evidence: Floats, priors: list[Prior]) -> Floats:
-    """Values drawn to the mean by their evidence; the mean itself where nothing is known."""
-    means = np.array([prior.mean for prior in priors])
-    strengths = np.array([prior.strength for prior in priors])
-    weight = np.divide(evidence, evidence + strengths, out=np.zeros_like(evidence), where=evidence > 0)
-    return means + weight * (np.where(evidence > 0, values, means) - means)
+def shrink(values: Floats, evidence: Floats, prior: Prior) -> Floats:
+    """One habit drawn to its mean by the evidence; the mean itself where nothing is known."""
+    count = evidence.astype(float)
+    weight = np.divide(count, count + prior.strength, out=np.zeros_like(count), where=count > 0)
+    own = np.where(count > 0, values, prior.mean).astype(float)
+    return prior.mean + weight * (own - prior.mean)
 
 
 def show(feature: Feature, value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -19,10 +20,23 @@ from personas.clustering import (
     assign,
     drift,
     fit,
-    match_personas,
-    suggest_names,
+    nearest,
 )
-from personas.features import BY_NAME, FEATURES, Prior, estimate_prior, home_country, measure, shrink, touches
+from personas.features import (
+    BY_NAME,
+    FEATURES,
+    LABELS,
+    NEVER,
+    Prior,
+    chosen,
+    estimate_prior,
+    home_country,
+    measure,
+    shrink,
+    touches,
+)
+from personas.matching import match_members, match_personas
+from personas.naming import Units, explain_names
 from tests.personas.trait_oracle import demo_shop
 
 
@@ -87,7 +101,7 @@ def test_a_part_is_assigned_as_the_whole(
     whole = assigned.loc[part.index]
     assert (part["cluster"] == whole["cluster"]).all()
     assert part["reasons"].tolist() == whole["reasons"].tolist()
-    np.testing.assert_allclose(part["confidence"], whole["confidence"], atol=1e-9)
+    np.testing.assert_allclose(part["confidence"], whole["confidence"], atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, LEAST_CUSTOMERS - 1])
@@ -163,7 +177,7 @@ def test_reasons_say_what_is_so(assigned: pd.DataFrame) -> None:
     """A sentence of more stands with a figure above the typical one, a sentence of less below."""
     more = {feature.more for feature in FEATURES}
     told = 0
-    for sentence in assigned["reasons"].explode().dropna():
+    for sentence in assigned["reasons"].map(json.loads).explode().dropna():
         words, found = sentence.split(" (")[0], FIGURES.search(sentence)
         if found is None:
             continue
@@ -174,9 +188,9 @@ def test_reasons_say_what_is_so(assigned: pd.DataFrame) -> None:
 
 
 def test_almost_everybody_has_three_different_reasons(assigned: pd.DataFrame) -> None:
-    counts = assigned["reasons"].map(len)
-    assert (counts == 3).mean() > 0.98
-    assert assigned["reasons"].map(lambda told: len(set(told)) == len(told)).all()
+    told = assigned["reasons"].map(json.loads)
+    assert (told.map(len) == 3).mean() > 0.98
+    assert told.map(lambda sentences: len(set(sentences)) == len(sentences)).all()
 
 
 def test_personas_stay_when_a_tenth_of_new_customers_comes(
@@ -216,9 +230,14 @@ def test_drift_is_none_on_the_same_customers_and_grows_when_they_change(
 def test_names_differ_and_say_what_sets_apart() -> None:
     features = ["evening_share", "discount_share", "refund_share"]
     centers = np.array([[1.5, 2.0, 0.0], [1.4, 2.1, 0.1], [-1.5, -2.0, 0.0]])
-    names = suggest_names(features, centers)
-    assert len(set(names)) == 3
-    assert names[0] == "Evening bargain hunters"
+    named = explain_names(features, centers, Units(np.array([0.4, 0.2, 0.1]), np.array([0.2, 0.1, 0.1])))
+    assert len({one.name for one in named}) == 3
+    assert named[0].name == "Evening bargain hunters"
+    assert [(word["word"], word["feature"]) for word in named[0].words] == [
+        ("evening", "evening_share"),
+        ("bargain hunters", "discount_share"),
+    ]
+    assert named[0].words[0]["text"] == ("Comes in the evening more than most: 70 %, all customers 40 %")
 
 
 def test_every_model_of_the_demo_has_different_names(model: FittedModel) -> None:
@@ -227,8 +246,8 @@ def test_every_model_of_the_demo_has_different_names(model: FittedModel) -> None
 
 
 def test_a_habit_of_one_event_lies_near_the_mean() -> None:
-    values, evidence = np.array([[1.0], [1.0], [np.nan]]), np.array([[1.0], [1000.0], [0.0]])
-    shrunk = shrink(values, evidence, [Prior(0.3, 4.0)])[:, 0]
+    values, evidence = np.array([1.0, 1.0, np.nan]), np.array([1.0, 1000.0, 0.0])
+    shrunk = shrink(values, evidence, Prior(0.3, 4.0))
     assert shrunk[0] == pytest.approx(0.3 + 0.7 / 5)
     assert shrunk[1] == pytest.approx(1.0, abs=0.01)
     assert shrunk[2] == 0.3
@@ -256,3 +275,56 @@ def test_no_feature_names_a_network_and_each_can_be_told() -> None:
     for feature in FEATURES:
         words = f"{feature.name} {feature.more} {feature.less}".lower()
         assert not any(network in words for network in networks)
+
+
+def test_what_is_never_a_habit_is_offered_to_nobody() -> None:
+    columns = {name for feature in FEATURES for name in feature.needs}
+    assert not columns & {"language", "profession", "interests", "top_topic", "top_reason", "gender", "city"}
+    assert {"health", "belief", "sexuality", "trade union membership"} <= set(NEVER)
+    assert set(LABELS) == set(BY_NAME)
+    assert [one.name for one in FEATURES if not one.by_default] == ["at_home"]
+
+
+def test_chosen_habits_shape_the_model_and_no_others(shop: pd.DataFrame) -> None:
+    names = ["evening_share", "public_share", "discount_share", "at_home"]
+    found = fit(shop, names=names)
+    assert isinstance(found, FittedModel)
+    assert set(found.features) <= set(names)
+    assert set(found.figures["known"]) == set(names)
+    assert {one.name for one in chosen()} == set(BY_NAME) - {"at_home"}
+
+
+def test_nearest_is_the_cluster_that_assign_says(
+    shop: pd.DataFrame, model: FittedModel, assigned: pd.DataFrame
+) -> None:
+    assert (nearest(shop, model) == assigned["cluster"]).all()
+
+
+def test_many_rows_are_clustered_as_few_are(
+    shop: pd.DataFrame, assigned: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clustering, "LARGEST_STARTS", 600)
+    found = fit(shop)
+    assert isinstance(found, FittedModel)
+    assert adjusted_rand_score(assigned["cluster"], nearest(shop, found)) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("shared", "continued"),
+    [
+        ([[60, 0], [0, 40]], {0: 0, 1: 1}),
+        ([[60, 0], [30, 0], [0, 40]], {0: 0, 2: 1}),  # a split: the larger part goes on
+        ([[60, 40, 0], [0, 0, 50]], {0: 0, 1: 2}),  # a merge: the larger one goes on
+        ([[25, 25], [25, 25]], {}),  # chance
+    ],
+)
+def test_identity_follows_the_customers(shared: list[list[int]], continued: dict[int, int]) -> None:
+    table = np.array(shared, dtype=float)
+    assert match_members(table, table.sum(axis=0), table.sum(axis=1)) == continued
+
+
+def test_a_word_of_a_name_tells_a_habit_of_the_model(model: FittedModel) -> None:
+    assert len(model.explained) == model.k
+    for name, words in zip(model.names, model.explained, strict=True):
+        assert name.lower() == " ".join(word["word"] for word in words).lower()
+        assert {word["feature"] for word in words} <= set(model.features)
