@@ -30,6 +30,7 @@ from core.sql import statement
 from personas.models import Segment, SegmentKind, SegmentPick, SegmentSize
 
 IDS_IN_EVENT = 500
+BUILD_LOCK = 0x5365_676D
 RELATIVE = frozenset({"in_last_days", "not_in_last_days", "more_than_days_ago", "in_next_days"})
 
 
@@ -69,13 +70,25 @@ def moves_with_the_day(rule: Node) -> bool:
 
 def in_order(segments: Iterable[Segment]) -> list[Segment]:
     """Segments after those they ask about. Those in a circle come last, by id, and are each built once."""
+    return [segment for level in in_levels(segments) for segment in level]
+
+
+def in_levels(segments: Iterable[Segment]) -> list[list[Segment]]:
+    """Segments after those they ask about; those of one level ask nothing of each other.
+
+    Those in a circle, and what asks about them, come last, each a level of its own.
+    """
     waiting = {segment.pk: segment for segment in sorted(segments, key=lambda one: one.pk)}
     asked = {pk: _asked(segment) & waiting.keys() for pk, segment in waiting.items()}
-    ordered: list[Segment] = []
+    levels: list[list[Segment]] = []
     while waiting:
-        ready = [pk for pk in waiting if not asked[pk] & waiting.keys() - {pk}] or list(waiting)
-        ordered += [waiting.pop(pk) for pk in ready]
-    return ordered
+        ready = [pk for pk in waiting if not asked[pk] & waiting.keys() - {pk}]
+        if ready:
+            levels.append([waiting.pop(pk) for pk in ready])
+        else:
+            levels += [[segment] for segment in waiting.values()]
+            waiting.clear()
+    return levels
 
 
 def _asked(segment: Segment) -> set[int]:
@@ -103,15 +116,20 @@ def needs_build(segment: Segment, today: date, zone: str, built: set[int]) -> bo
 
 
 def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> Built:
-    """Bring the members of one segment up to date. A rule that fails leaves the old members and says why."""
+    """Bring the members of one segment up to date. A rule that fails leaves the old members and says why.
+
+    The rule is worked out while people may go on to edit it; only writing what differs holds the segment.
+    Where it was edited meanwhile, what the old rule found is thrown away and the new one worked out.
+    """
     began = time.monotonic()
+    context = Context(today=today, zone=ZoneInfo(zone))
     try:
         with transaction.atomic():
-            segment = Segment.objects.select_for_update().get(pk=segment_id)
+            _one_build_at_a_time(segment_id)
+            segment = _found(segment_id, context)
             if segment.is_frozen:
                 return Built(segment.size)
-            rule = segment_rule(segment)
-            built = _write(segment, rule, Context(today=today, zone=ZoneInfo(zone)), now)
+            built = _write(segment, now)
             segment.size, segment.built_version, segment.built_at = built.size, segment.version, now
             segment.build_seconds, segment.error = round(time.monotonic() - began, 3), ""
             segment.save(update_fields=["size", "built_version", "built_at", "build_seconds", "error"])
@@ -123,10 +141,32 @@ def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> 
         return Built(0, error=text)
 
 
-def _write(segment: Segment, rule: Node, context: Context, now: datetime) -> Built:
+def _one_build_at_a_time(segment_id: int) -> None:
+    """Two builds of one segment follow each other, so that the later one writes what it saw later."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [BUILD_LOCK, segment_id])
+
+
+def _found(segment_id: int, context: Context) -> Segment:
+    """The segment, locked, with the customers of exactly its version in nightly_members."""
+    for is_last in (False, False, True):
+        segments = Segment.objects.select_for_update() if is_last else Segment.objects.all()
+        segment = segments.get(pk=segment_id)
+        if segment.is_frozen:
+            return segment
+        find_members(segment_rule(segment), context)
+        locked = Segment.objects.select_for_update().get(pk=segment_id)
+        if is_last or locked.is_frozen or locked.version == segment.version:
+            break
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE nightly_members")
+    _pick(segment_id)
+    return locked
+
+
+def _write(segment: Segment, now: datetime) -> Built:
     told = segment.built_version == segment.version
     with connection.cursor() as cursor:
-        find_members(rule, context, segment.pk)
         cursor.execute(
             statement("personas", "segment_members"),
             {"segment": segment.pk, "version": segment.version, "now": now, "told": told},
@@ -147,22 +187,30 @@ PICKED = (
 """Who was put in or left out by hand; of the picks of a merged customer the newest."""
 
 
-def find_members(rule: Node, context: Context, segment_id: int) -> None:
-    """Put the customers that belong to a segment into nightly_members, by one statement; picks win."""
+def find_members(rule: Node, context: Context) -> None:
+    """Put the customers that a rule finds into nightly_members, by one statement."""
     sql, params = matching(rule, fieldset("customer"), context)
-    if SegmentPick.objects.filter(segment_id=segment_id).exists():
-        sql = (
-            f"WITH picked AS MATERIALIZED ({PICKED}) SELECT r.id FROM ({sql}) r (id)"  # noqa: S608 (compiled rule)
-            " WHERE NOT EXISTS (SELECT FROM picked k WHERE k.customer_id = r.id)"
-            " UNION ALL SELECT k.customer_id FROM picked k WHERE k.is_in"
-        )
-        params = [segment_id, *params]
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMPORARY TABLE nightly_members (customer_id bigint PRIMARY KEY) ON COMMIT DROP"
         )
         cursor.execute(f"INSERT INTO nightly_members {sql}", params)
         cursor.execute("ANALYZE nightly_members")
+
+
+def _pick(segment_id: int) -> None:
+    """Let those picked by hand win over the rule, as the picks stand while the segment is held."""
+    if not SegmentPick.objects.filter(segment_id=segment_id).exists():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH picked AS MATERIALIZED ({PICKED}), gone AS ("  # noqa: S608 (a constant)
+            "DELETE FROM nightly_members m USING picked k"
+            " WHERE m.customer_id = k.customer_id AND NOT k.is_in)"
+            " INSERT INTO nightly_members SELECT customer_id FROM picked WHERE is_in"
+            " ON CONFLICT (customer_id) DO NOTHING",
+            [segment_id],
+        )
 
 
 def happenings(name: str, segment: Segment, ids: Sequence[int]) -> list[Happening]:

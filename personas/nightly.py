@@ -10,23 +10,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.permissions import check
+from core import shards
 from core.events import emit
 from core.jobs import JobFailed, JobIsOpen, Progress, start_job
 from core.models import Job, Workspace
 from crm.strays import mend_strays
-from personas.building import build_segment, in_order, needs_build
+from personas.building import build_segment, in_levels, needs_build
 from personas.models import ChangedCustomer, Rebuild, Segment, SegmentSize
-from personas.traits.compute import Moment, fingerprint, list_all, list_changed, refresh_next
+from personas.traits.compute import (
+    Moment,
+    analyze,
+    cut_list,
+    fingerprint,
+    list_all,
+    list_changed,
+    refresh_next,
+)
 
 log = structlog.get_logger(__name__)
-KIND = "rebuild"
+KIND, QUEUE = "rebuild", "nightly"
+# Steps that several processes work on.
+TRAITS, SEGMENTS = "rebuild.traits", "rebuild.segments"
+# Rows from which the planner is told of what a step wrote, instead of waiting for autovacuum.
+ANALYZE_FROM = 1_000
 DUE_AT = time(3, 30)
 # Length of the progress bar; each step fills its part.
 BAR = 1000
@@ -55,6 +70,11 @@ class Run:
         """Move the progress bar: `share` of this step is done."""
         first, last = self.part
         self.progress.beat(round(BAR * (first + (last - first) * share)), BAR)
+
+    @property
+    def job(self) -> UUID:
+        """The job it is."""
+        return self.progress.job.pk
 
     @property
     def anybody_changed(self) -> bool:
@@ -181,14 +201,16 @@ def _open(progress: Progress) -> Run:
         raise JobFailed("This rebuild was removed.")
     began = job.started_at or timezone.now()
     cursor = job.cursor or {}
+    facts = dict(cursor.get("facts", {}))
     return Run(
         rebuild=rebuild,
         progress=progress,
-        moment=Moment(today=rebuild.day, zone=workspace.zone, now=began),
+        # A run that goes on after a crash keeps the zone it began with.
+        moment=Moment(today=rebuild.day, zone=facts.get("zone", workspace.zone), now=began),
         is_full=bool(job.input.get("full")),
         is_refit=bool(job.input.get("refit")),
         take=job.input.get("take"),
-        facts=dict(cursor.get("facts", {})),
+        facts=facts,
         done=list(cursor.get("done", [])),
     )
 
@@ -208,6 +230,7 @@ def _close(run: Run) -> dict[str, Any]:
             cursor.execute("TRUNCATE personas_changedcustomer")
         emit("rebuild.finished", channels=["staff"], rebuild=run.rebuild.pk)
         run.progress.save_cursor({"done": run.done, "facts": run.facts}, done=BAR, total=BAR)
+        shards.forget(run.job)
     return {"customers_changed": changed}
 
 
@@ -215,23 +238,24 @@ def _close(run: Run) -> dict[str, Any]:
 
 
 def refresh_traits(run: Run) -> dict[str, Any]:
-    """List who may have changed, then refresh them batch by batch."""
+    """List who may have changed, then refresh them in ranges of ids, with whoever helps."""
     if "listed" not in run.facts:
         with transaction.atomic():
-            run.save(listed=_list(run))
-    total = max(ChangedCustomer.objects.count(), 1)
-    while True:
-        with transaction.atomic():
-            batch = refresh_next(run.facts.get("after", 0), run.moment)
-            if batch.last is None:
-                break
-            run.save(
-                after=batch.last,
-                customers=run.facts.get("customers", 0) + batch.customers,
-                traits_changed=run.facts.get("traits_changed", 0) + batch.changed,
-            )
-        run.tick(run.facts["customers"] / total)
-    return {"customers": run.facts.get("customers", 0), "written": run.facts.get("traits_changed", 0)}
+            listed = _list(run)
+            shards.cut(run.job, TRAITS, [{**part, **run.moment.to_json()} for part in cut_list()])
+            run.save(listed=listed, zone=run.moment.zone)
+    done = shards.work_off(run.progress, TRAITS, tick=run.tick)
+    found = {name: sum(one[name] for one in done) for name in ("customers", "written")}
+    run.save(traits_changed=found["written"])
+    if found["written"] > ANALYZE_FROM:
+        analyze("personas_traits", "personas_customerday", "personas_changedcustomer")
+    return found
+
+
+def _refresh_part(_job: UUID, part: Mapping[str, Any]) -> dict[str, int]:
+    """The shard of `refresh_traits`: the listed customers of one range of ids."""
+    batch = refresh_next(part["after"], Moment.from_json(part), upto=part["upto"])
+    return {"customers": batch.customers, "written": batch.changed}
 
 
 def _list(run: Run) -> int:
@@ -239,7 +263,7 @@ def _list(run: Run) -> int:
     since = _last_day(run)
     if run.is_full or since is None:
         return list_all()
-    return list_changed(since=since, today=run.moment.today)
+    return list_changed(since=since, today=run.moment.today, zone=run.moment.zone)
 
 
 def _last_day(run: Run) -> date | None:
@@ -257,18 +281,20 @@ def assign_personas(run: Run) -> dict[str, Any]:
 
     from personas.assigning import Assignment, assign
 
-    found = assign(
-        Assignment(
-            today=run.moment.today,
-            now=run.moment.now,
-            everybody=run.is_full,
-            refit=run.is_refit,
-            take=run.take,
-            beat=run.tick,
+    # One transaction: personas of one model and members of another are never seen together, and a run that
+    # goes on after a kill begins this step anew.
+    with transaction.atomic():
+        found = assign(
+            Assignment(
+                today=run.moment.today,
+                now=run.moment.now,
+                everybody=run.is_full,
+                refit=run.is_refit,
+                take=run.take,
+            )
         )
-    )
-    if found["written"]:
-        run.save(changed=True)
+        if found["written"]:
+            run.save(changed=True)
     return found
 
 
@@ -294,21 +320,45 @@ def compute_stages(run: Run) -> dict[str, Any]:
 
 
 def build_segments(run: Run) -> dict[str, Any]:
-    """Segments whose members can differ, those that others ask about first."""
-    moment, came, left, failed = run.moment, 0, 0, 0
-    todo = in_order(Segment.objects.filter(is_frozen=False))
-    built: set[int] = set()
-    for place, segment in enumerate(todo):
-        run.tick(place / len(todo))
-        if not run.anybody_changed and not needs_build(segment, moment.today, moment.zone, built):
-            continue
-        found = build_segment(segment_id=segment.pk, today=moment.today, zone=moment.zone, now=moment.now)
-        came, left, failed = came + found.came, left + found.left, failed + bool(found.error)
-        built.add(segment.pk)
-    _note_sizes(moment.today)
-    if came or left:
+    """Segments whose members can differ, level by level: those that others ask about first."""
+    if "levels" not in run.facts:
+        levels = in_levels(Segment.objects.filter(is_frozen=False))
+        with transaction.atomic():
+            run.save(levels=[[segment.pk for segment in level] for level in levels])
+    done: list[dict[str, Any]] = []
+    for turn, level in enumerate(run.facts["levels"]):
+        _cut_level(run, turn, level, {one["segment"] for one in done})
+        done += shards.work_off(run.progress, SEGMENTS, turn=turn)
+        run.tick((turn + 1) / len(run.facts["levels"]))
+    _note_sizes(run.moment.today)
+    found = {name: sum(one[name] for one in done) for name in ("came", "left", "failed")}
+    if found["came"] or found["left"]:
         run.save(changed=True)
-    return {"segments": len(built), "came": came, "left": left, "failed": failed}
+    return {"segments": len(done), **found}
+
+
+def _cut_level(run: Run, turn: int, level: list[int], built: set[int]) -> None:
+    """A shard for each segment of a level that must be built, the slowest first."""
+    if shards.is_cut(run.job, SEGMENTS, turn=turn):
+        return
+    moment, everything = run.moment, run.anybody_changed
+    segments = Segment.objects.filter(pk__in=level).order_by(F("build_seconds").desc(nulls_first=True), "pk")
+    todo = [
+        segment.pk
+        for segment in segments
+        if everything or needs_build(segment, moment.today, moment.zone, built)
+    ]
+    shards.cut(run.job, SEGMENTS, [{"segment": pk, **moment.to_json()} for pk in todo], turn=turn)
+
+
+def _build_part(_job: UUID, part: Mapping[str, Any]) -> dict[str, int]:
+    """The shard of `build_segments`: one segment."""
+    moment = Moment.from_json(part)
+    segment_id = part["segment"]
+    if not Segment.objects.filter(pk=segment_id).exists():
+        return {"segment": segment_id, "came": 0, "left": 0, "failed": 0}
+    found = build_segment(segment_id=segment_id, today=moment.today, zone=moment.zone, now=moment.now)
+    return {"segment": segment_id, "came": found.came, "left": found.left, "failed": int(bool(found.error))}
 
 
 def _note_sizes(day: date) -> None:
@@ -336,3 +386,5 @@ def register() -> None:
     register_step("stages", compute_stages, 35, weight=2)
     register_step("segments", build_segments, 40, weight=2)
     register_step("cards", write_cards, 50, weight=1)
+    shards.register_work(TRAITS, _refresh_part, queue=QUEUE)
+    shards.register_work(SEGMENTS, _build_part, queue=QUEUE)
