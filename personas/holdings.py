@@ -19,6 +19,7 @@ from personas.models import (
     LookalikeRun,
     ModelCard,
     ModelRun,
+    PeopleCount,
     Persona,
     PersonaChange,
     PersonaDay,
@@ -83,7 +84,8 @@ def register() -> None:
     hold(Holding(SegmentPick, "customer", "home_customer"))
     register_customer_data(
         ReachPlan, PublishableKey, AdSpend, LookalikeRun, ModelRun, ModelCard, PersonaNote, PersonaShare,
-        PersonaDay, Persona, DriftDay, PersonaModel, PersonaSettings, Rebuild, Segment, SegmentSize,
+        PersonaDay, PeopleCount, Persona, DriftDay, PersonaModel, PersonaSettings, Rebuild, Segment,
+        SegmentSize,
     )  # fmt: skip
     privacy.register()
     profiling.register()

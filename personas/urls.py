@@ -6,6 +6,7 @@ from personas import (
     card_views,
     export_views,
     panel_views,
+    people_views,
     persona_views,
     prediction_views,
     reach_urls,
@@ -15,6 +16,8 @@ from personas import (
 
 app_name = "personas"
 urlpatterns = [
+    path("personas/people/", people_views.people, name="people"),
+    path("personas/people/export/", people_views.people_export, name="people-export"),
     path("rebuild/", views.rebuild_start, name="rebuild-start"),
     path("rebuild/bar/", views.rebuild_bar, name="rebuild-bar"),
     path("segments/", segment_views.segment_list, name="segment-list"),

@@ -1,5 +1,6 @@
 """What customers are like: traits, segments, personas, predictions and the nightly rebuild."""
 
+from personas.models.people import PeopleCount, PeopleFact
 from personas.models.persona import (
     DriftDay,
     NotePart,
@@ -35,6 +36,8 @@ __all__ = [
     "ModelCard",
     "ModelRun",
     "NotePart",
+    "PeopleCount",
+    "PeopleFact",
     "Persona",
     "PersonaChange",
     "PersonaDay",
