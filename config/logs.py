@@ -10,8 +10,8 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 FORMS = ("console", "json")
-SIGNED_LINKS = re.compile(r"(/p/(?:[a-z-]+/)?)[\w.:=~-]{16,}")
-"""Addresses of customers' own pages: whoever reads the token may open them."""
+SIGNED_LINKS = re.compile(r"(/p/(?:[a-z-]+/)?|/shared/personas/)[\w.:=~-]{16,}")
+"""Addresses of customers' own pages and of shared cards: whoever reads the token may open them."""
 
 
 def logging_settings(*, level: str, form: str) -> dict[str, Any]:

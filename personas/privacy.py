@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from core import privacy
@@ -20,6 +21,8 @@ from personas.traits.catalogue import CATALOGUE
 
 LEAST_QUOTE, LONGEST_QUOTE = 30, 220
 """Letters of what may stand on a card (`sql/card_quotes.sql`)."""
+TEXTS_ON_CARDS = ("quotes", "complaints", "replies")
+"""Parts of a card that hold what somebody wrote."""
 
 
 def erase_quotes(erasing: Erasing) -> None:
@@ -28,27 +31,49 @@ def erase_quotes(erasing: Erasing) -> None:
 
 
 def drop_quotes(customers: Sequence[int]) -> int:
-    """Take what these customers said off every card; how many cards lost a quote."""
-    rows = Interaction.objects.filter(customer_id__in=customers).order_by()
-    texts = [text for text in rows.values_list("text", flat=True).iterator() if len(text) >= LEAST_QUOTE]
-    if not texts:
-        return 0
-    quotations = Quotations(texts)
-    names = ["", *Customer.objects.filter(pk__in=customers).values_list("name", flat=True)]
-    shown = {without_names(text, name) for text in texts if len(text) <= LONGEST_QUOTE for name in names}
+    """Take what these customers said, and what was answered to them, off every card; how many lost any."""
+    is_theirs = _recognizer(customers)
     written = 0
     for persona in Persona.objects.exclude(card={}):
-        quotes = persona.card.get("quotes", [])
-        kept = [one for one in quotes if not _is_theirs(str(one.get("text", "")), quotations, shown)]
-        if len(kept) < len(quotes):
-            card = {**persona.card, "quotes": kept}
+        shown = {part: persona.card.get(part, []) for part in TEXTS_ON_CARDS}
+        kept = {part: [one for one in texts if not is_theirs(one)] for part, texts in shown.items()}
+        if kept != shown:
+            card = {**persona.card, **kept}
             written += Persona.objects.filter(pk=persona.pk).update(card=card, card_at=None)
     return written
 
 
-def _is_theirs(quote: str, quotations: Quotations, shown: set[str]) -> bool:
-    """Whether a quote repeats a text of theirs; on a card, names and numbers stand as an ellipsis."""
-    return quote in shown or any(quotations.repeats(part) for part in [quote, *quote.split("…")])
+def _recognizer(customers: Sequence[int]) -> Callable[[dict[str, Any]], bool]:
+    """Tells whether a text on a card is from a conversation of theirs, or repeats what they said.
+
+    The first by the interaction that the card names, the second by words, for whoever copied them; on a
+    card, names and numbers stand as an ellipsis.
+    """
+    rows = Interaction.objects.filter(customer_id__in=customers).order_by()
+    texts = [text for text in rows.values_list("text", flat=True).iterator() if len(text) >= LEAST_QUOTE]
+    quotations = Quotations(texts)
+    names = ["", *Customer.objects.filter(pk__in=customers).values_list("name", flat=True)]
+    shown = {without_names(text, name) for text in texts if len(text) <= LONGEST_QUOTE for name in names}
+    theirs = _said_with(customers)
+
+    def is_theirs(one: dict[str, Any]) -> bool:
+        text = str(one.get("text", ""))
+        repeated = any(quotations.repeats(part) for part in [text, *text.split("…")])
+        return one.get("said") in theirs or text in shown or repeated
+
+    return is_theirs
+
+
+def _said_with(customers: Sequence[int]) -> set[int]:
+    """Interactions on cards that these customers wrote, or that answer them."""
+    on_cards = {
+        one.get("said")
+        for card in Persona.objects.exclude(card={}).values_list("card", flat=True)
+        for part in TEXTS_ON_CARDS
+        for one in card.get(part, [])
+    } - {None}
+    theirs = Q(customer_id__in=customers) | Q(conversation__customer_id__in=customers)
+    return set(Interaction.objects.filter(theirs, pk__in=on_cards).order_by().values_list("pk", flat=True))
 
 
 def persona(subject: Subject) -> Section:

@@ -1,18 +1,16 @@
--- Touches of members of each persona by local weekday (1 is Monday) and hour.
+-- Touches of the drawn members by weekday (1 is Monday) and hour of their own zone.
 -- Orders that carry no time of day say nothing about hours and are left out.
+-- From card_said, card_sample and crm_order by crm_order_customer.
 WITH touch AS (
-    SELECT i.customer_id, i.occurred_at AT TIME ZONE %(zone)s AS local_at
-    FROM engagement_interaction i
-    WHERE i.customer_id IS NOT NULL AND i.direction = 'inbound' AND NOT i.is_automatic AND i.deleted_at IS NULL
-        AND i.kind NOT IN ('note', 'visit') AND i.occurred_at >= %(since)s
+    SELECT persona_id, local_at FROM card_said WHERE NOT is_automatic
     UNION ALL
-    SELECT o.customer_id, o.placed_at AT TIME ZONE %(zone)s
-    FROM crm_order o
+    SELECT s.persona_id, o.placed_at AT TIME ZONE s.zone
+    FROM card_sample s JOIN crm_order o ON o.customer_id = s.customer_id
     WHERE o.status IN ('paid', 'refunded') AND o.placed_at >= %(since)s
         AND (o.placed_at AT TIME ZONE %(zone)s)::time <> '00:00' AND (o.placed_at AT TIME ZONE 'UTC')::time <> '00:00'
 )
-SELECT m.persona_id, extract(isodow FROM t.local_at)::int AS weekday, extract(hour FROM t.local_at)::int AS hour,
+SELECT persona_id, extract(isodow FROM local_at)::int AS weekday, extract(hour FROM local_at)::int AS hour,
     count(*) AS n
-FROM touch t JOIN personas_personamembership m USING (customer_id)
+FROM touch
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3

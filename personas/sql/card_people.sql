@@ -1,10 +1,27 @@
--- Where members of each persona live, what they speak, do and where they stand: (persona, what, value, customers).
-SELECT m.persona_id, v.what, v.value, count(*) AS customers
-FROM personas_personamembership m
-JOIN crm_customer c ON c.id = m.customer_id
-CROSS JOIN LATERAL (
-    VALUES ('country', c.country), ('language', c.language), ('job', c.job), ('stage', c.stage)
-) AS v (what, value)
-WHERE v.value <> ''
-GROUP BY m.persona_id, v.what, v.value
-ORDER BY m.persona_id, v.what, count(*) DESC, v.value
+-- Where the drawn members live, what they speak, do and like, and where they stand:
+-- (persona, what, value, customers) of the commonest values, and how many tell anything about it.
+-- From card_sample and crm_customer by its key.
+WITH told AS (
+    SELECT s.persona_id, s.customer_id, v.what, v.value
+    FROM card_sample s
+    JOIN crm_customer c ON c.id = s.customer_id
+    CROSS JOIN LATERAL (
+        SELECT 'country' AS what, c.country AS value
+        UNION ALL SELECT 'city', c.city
+        UNION ALL SELECT 'language', c.language
+        UNION ALL SELECT 'job', coalesce(nullif(c.profession, ''), c.job)
+        UNION ALL SELECT 'stage', c.stage
+        UNION ALL SELECT 'interest', lower(unnest(c.interests))
+    ) v
+    WHERE v.value <> ''
+), base AS (
+    SELECT persona_id, what, count(DISTINCT customer_id) AS base FROM told GROUP BY persona_id, what
+), ranked AS (
+    SELECT persona_id, what, value, count(*) AS customers,
+        row_number() OVER (PARTITION BY persona_id, what ORDER BY count(*) DESC, value) AS place
+    FROM told GROUP BY persona_id, what, value
+)
+SELECT r.persona_id, r.what, r.value, r.customers, b.base
+FROM ranked r JOIN base b USING (persona_id, what)
+WHERE r.place <= 5
+ORDER BY r.persona_id, r.what, r.place

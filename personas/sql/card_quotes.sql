@@ -1,17 +1,15 @@
--- Texts of members that could be quoted, of sure members and with a mood, the newest of each persona.
-SELECT q.*
-FROM personas_persona p
-CROSS JOIN LATERAL (
-    SELECT m.persona_id, i.customer_id, i.text, i.sentiment, i.kind, i.rating, a.network, c.name, i.occurred_at
-    FROM personas_personamembership m
-    JOIN engagement_interaction i ON i.customer_id = m.customer_id
-    JOIN engagement_channelaccount a ON a.id = i.account_id
-    JOIN crm_customer c ON c.id = i.customer_id
-    WHERE m.persona_id = p.id AND m.confidence >= 0.5 AND i.direction = 'inbound' AND i.deleted_at IS NULL
-        AND i.kind <> 'note' AND NOT i.is_automatic AND i.occurred_at >= %(since)s
-        AND length(i.text) BETWEEN 30 AND 220 AND abs(i.sentiment) >= 0.3
-    ORDER BY i.occurred_at DESC, i.id DESC
-    LIMIT 60
+-- Texts of sure members with a clear mood that could be quoted: of each persona the newest of each mood.
+-- From card_said; engagement_interaction and crm_customer by their keys.
+SELECT q.persona_id, q.id, q.customer_id, q.sentiment, q.kind, a.network, i.rating, i.text, c.name, q.occurred_at
+FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY persona_id, sentiment > 0 ORDER BY occurred_at DESC, id DESC
+    ) AS place
+    FROM card_said
+    WHERE confidence >= 0.5 AND NOT is_automatic AND length BETWEEN 30 AND 220 AND abs(sentiment) >= 0.3
 ) q
-WHERE p.is_active
-ORDER BY q.persona_id, abs(q.sentiment) DESC, q.occurred_at DESC, q.text
+JOIN engagement_interaction i ON i.id = q.id
+JOIN engagement_channelaccount a ON a.id = q.account_id
+JOIN crm_customer c ON c.id = q.customer_id
+WHERE q.place <= 40
+ORDER BY q.persona_id, abs(q.sentiment) DESC, q.occurred_at DESC, i.text

@@ -50,7 +50,7 @@ def test_what_tells_who_wrote_is_taken_out(text: str, name: str, left: str) -> N
 def voice(customer: int, sentiment: float, text: str, name: str = "") -> dict[str, Any]:
     return {
         "customer_id": customer, "sentiment": sentiment, "text": text, "name": name,
-        "network": "email", "kind": "message", "rating": None,
+        "network": "email", "kind": "message", "rating": None, "id": customer * 10,
     }  # fmt: skip
 
 
@@ -132,11 +132,15 @@ def test_a_card_counts_its_members_and_everybody(personas: tuple[Persona, Person
     assert (first.members, first.share, first.border_share, second.border_share) == (3, 0.75, 0.0, 1.0)
     assert first.card["base"] == {
         "customers": 3, "of": 4, "speakers": 0, "buyers": 3, "revenue_share": 1.0, "revenue_days": 365,
+        "drawn": 3, "days": 365, "few": True,
     }  # fmt: skip
-    assert first.card["who"]["country"] == [{"value": "BE", "share": 1.0, "base": 3}]
+    assert first.card["who"]["country"] == [{"value": "BE", "n": 3, "share": 1.0, "base": 3}]
     assert (first.card["who"]["age_from"], first.card["who"]["age_to"]) == (34.0, 36.0)
-    assert first.card["value"]["value_365"] == {"here": 400.0, "all": 400.0, "base": 3}
-    assert first.card["apart"][0]["trait"] in {"orders_total", "revenue_365"}
+    assert first.card["who"]["ages_known"] == 3
+    assert first.card["value"]["value_365"] == {
+        "here": 400.0, "all": 400.0, "base": 3, "low": None, "high": None, "intervals": 0,
+    }  # fmt: skip
+    assert first.card["apart"] == [], "three are too few for a difference"
     assert refresh() == {"personas": 2, "written": 0}
     assert refresh(everything=False) == {"personas": 2, "written": 0}
 
@@ -167,32 +171,41 @@ def say(who: Customer, at: datetime, text: str, **more: Any) -> None:
 def test_a_card_tells_topics_networks_hours_and_voices(personas: tuple[Persona, Persona]) -> None:
     first, second = personas
     since = datetime(2025, 1, 1, tzinfo=UTC)
-    talker, quiet = member(first, inbound_total=3, first_seen_at=since), member(second)
+    talker = member(first, inbound_total=3, first_seen_at=since)
+    other, quiet = member(first, 0.3, inbound_total=1, first_seen_at=since), member(second)
     wednesday = datetime(2026, 2, 25, 7, 20, tzinfo=UTC)
     text = "Some Body calibrated this thing twice, please stop sending help pages"
     for weeks in range(3):
+        topics = ["grind", "delivery"][: weeks + 1]
         say(
             talker,
             wednesday - timedelta(weeks=weeks),
             text,
             sentiment=-0.8,
-            topics=["grind", "delivery"][: weeks + 1],
+            reason="complaint",
+            topics=topics,
         )
+    say(other, wednesday, "Which grind, please?", sentiment=0.0, reason="question", topics=["grind"])
     say(quiet, wednesday, "Fine, thank you for asking me about it today", sentiment=0.1, topics=[])
     refresh()
     first.refresh_from_db()
     card = first.card
-    assert [(one["topic"], one["share"]) for one in card["topics"]] == [("grind", 1.0), ("delivery", 0.6667)]
-    assert (card["networks"]["base"], card["networks"]["days"]) == (3, 426), (
+    assert [(one["topic"], one["share"], one["customers"]) for one in card["topics"]] == [("grind", 1.0, 2)]
+    assert card["hurts"] == [], "delivery was one customer's alone"
+    assert [(one["reason"], one["share"], one["base"]) for one in card["reasons"]] == [
+        ("complaint", 0.75, 4), ("question", 0.25, 4),
+    ]  # fmt: skip
+    assert (card["networks"]["base"], card["networks"]["days"]) == (4, 426), (
         "few in 90 days: the whole history"
     )
-    assert card["networks"]["shares"] == [{"network": "instagram", "share": 1.0, "n": 3}]
-    assert card["hours"]["counts"][2][7] == 3
-    assert card["hours"]["steps"][2][7] == 5
-    assert card["hours"]["best"][0] == {"weekday": 3, "hour": 7, "n": 3}
-    assert [one["text"] for one in card["quotes"]] == [
-        "… calibrated this thing twice, please stop sending help pages"
-    ]
+    assert card["networks"]["shares"] == [{"network": "instagram", "share": 1.0, "n": 4}]
+    assert card["hours"]["counts"][2][8] == 4, "in Belgium it is an hour later than in the workspace"
+    assert card["hours"]["steps"][2][8] == 5
+    assert card["hours"]["best"][0] == {"weekday": 3, "hour": 8, "n": 4}
+    for part in ("quotes", "complaints"):
+        assert [one["text"] for one in card[part]] == [
+            "… calibrated this thing twice, please stop sending help pages"
+        ]
     assert "Some Body" not in str(card)
 
 
