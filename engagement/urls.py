@@ -13,6 +13,7 @@ from engagement.views import (
     hooks,
     inbox,
     messages,
+    moods,
     thread,
 )
 
@@ -52,6 +53,7 @@ urlpatterns = [
     path("inbox/messages/<int:pk>/", thread.message, name="message"),
     path("inbox/messages/<int:pk>/acts/", acts.act_menu, name="act-menu"),
     path("inbox/messages/<int:pk>/acts/<str:act>/", acts.act_do, name="act-do"),
+    path("inbox/messages/<int:pk>/mood/<slug:mood>/", moods.mood_set, name="mood-set"),
     path("inbox/messages/<int:pk>/text/", thread.message_text, name="message-text"),
     path("inbox/messages/<int:pk>/mail/", thread.mail_frame, name="mail-frame"),
     path("inbox/files/<int:pk>/", thread.file, name="file"),
