@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,6 +12,12 @@ from zoneinfo import ZoneInfo
 
 Row = dict[str, Any]
 KINDS = {"message", "comment", "mention", "review", "call"}
+ONLY_ZONE = {"FR": "Europe/Paris", "DE": "Europe/Berlin", "JP": "Asia/Tokyo"}
+"""Countries with one time; of those that the world draws, Chile and Spain have several."""
+BANDS = [
+    (18, "under 18"), (25, "18-24"), (35, "25-34"), (45, "35-44"), (55, "45-54"), (65, "55-64"),
+    (121, "65 or older"),
+]  # fmt: skip
 
 
 def mean(values: Sequence[Any]) -> float | None:
@@ -38,11 +44,12 @@ def once(said: list[Row]) -> list[Row]:
 def traits(sources: dict[str, list[Row]], *, today: date, zone: str) -> dict[int, Row]:
     """Every trait of every customer that was not merged away.
 
-    `sources`: customers, said (inbound, with its network), written (outbound, with the customer of its
-    conversation), orders, lines, consents, identities and tags, as rows of their tables.
+    `sources`: customers, said (inbound, with its network and the media of its post), written (outbound, with
+    the customer of its conversation), talk (both, with that customer as owner_id), orders, lines, consents,
+    identities, tags and ledger, as rows of their tables.
     """
     by: dict[str, dict[int, list[Row]]] = {}
-    for name in ("said", "written", "orders", "consents", "identities", "tags"):
+    for name in ("said", "written", "orders", "consents", "identities", "tags", "ledger"):
         grouped: dict[int, list[Row]] = defaultdict(list)
         for row in sources[name]:
             grouped[row["customer_id"]].append(row)
@@ -51,9 +58,15 @@ def traits(sources: dict[str, list[Row]], *, today: date, zone: str) -> dict[int
     for line in sources["lines"]:
         lines[line["order_id"]].append(line)
     found = {}
+    talks: dict[int, list[Row]] = defaultdict(list)
+    for row in sources["talk"]:
+        talks[row["owner_id"]].append(row)
+    alive = [customer for customer in sources["customers"] if customer["merged_into_id"] is None]
+    brought = Counter(row["referred_by_id"] for row in alive if row["referred_by_id"] != row["id"])
     for customer in sources["customers"]:
         if customer["merged_into_id"] is None:
             own = {name: by[name].get(customer["id"], []) for name in by}
+            own["talk"], own["brought"] = talks[customer["id"]], [{}] * brought[customer["id"]]
             found[customer["id"]] = one(customer, own, lines, today, ZoneInfo(zone))
     return found
 
@@ -69,7 +82,11 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
     orders = [row for row in own["orders"] if row["status"] in ("paid", "refunded")]
     priced = [row for row in orders if row["base_total"] is not None]
     deeds = [row["occurred_at"] for row in said] + [row["placed_at"] for row in orders]
-    local = [at.astimezone(zone) for at in deeds]
+    clock = zone_of(customer, zone)
+    ordered = [(row["placed_at"], has_hour(row["placed_at"], zone)) for row in orders]
+    spoken = [row["occurred_at"].astimezone(clock) for row in said]
+    local = spoken + [at.astimezone(clock if is_timed else zone) for at, is_timed in ordered]
+    hours = [at.hour for at in spoken] + [at.astimezone(clock).hour for at, is_timed in ordered if is_timed]
     touches = [*deeds, *visits]
 
     def within(days: int, at: Any) -> bool:
@@ -80,6 +97,7 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
 
     networks = Counter(row["network"] for row in said)
     known = [row["reason"] for row in said if row["reason"]]
+    lately_read = [row["reason"] for row in said if within(90, row["occurred_at"])]
     placed = sorted(row["placed_at"] for row in orders)
     lately = [row for row in priced if within(365, row["placed_at"])]
     units = sum(row["units"] for row in priced)
@@ -88,6 +106,33 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
         "inbound_30": sum(within(30, row["occurred_at"]) for row in said),
         "inbound_90": sum(within(90, row["occurred_at"]) for row in said),
         "inbound_365": sum(within(365, row["occurred_at"]) for row in said),
+        "public_90": sum(row["is_public"] for row in said if within(90, row["occurred_at"])),
+        "private_90": sum(not row["is_public"] for row in said if within(90, row["occurred_at"])),
+        "questions_90": lately_read.count("question"),
+        "complaints_90": lately_read.count("complaint"),
+        "praise_90": lately_read.count("praise"),
+        "contacted_30": sum(within(30, row["at"]) for row in own["ledger"]),
+        "started_90": sum(within(90, row["at"]) for row in own["ledger"] if row["origin"] == "started"),
+        "sentiment_trend": trend(said, ago),
+        "top_reason": most([row["reason"] for row in said if row["reason"] not in ("", "other")]),
+        "top_topic": most(topics(said)),
+        "top_complaint": most(topics([row for row in said if row["reason"] == "complaint"])),
+        "top_media": most([row["media"] for row in said if row["media"]]),
+        "usual_hour": most(hours),
+        "usual_weekday": most([at.isoweekday() for at in local]),
+        **answers(own["talk"]),
+        **surveys([row for row in once(kept) if row["kind"] == "survey"]),
+        "recommendations": sum(row["is_public"] and row["reason"] == "praise" for row in said),
+        "referred": len(own["brought"]),
+        "reach": reach(own["talk"], customer["id"]),
+        "revenue_total": sum((row["base_total"] - money(row, "refunded") for row in priced), Decimal(0)),
+        "refunded_total": sum((money(row, "refunded") for row in priced), Decimal(0)),
+        "top_category": most([ln["category"] for row in orders for ln in lines[row["id"]] if ln["category"]]),
+        "stage": customer["stage"],
+        "city": customer["city"] or None,
+        "age_band": age_band(customer["birth_year"], today),
+        "profession": customer["profession"] or None,
+        "interests": ", ".join(customer["interests"])[:400] or None,
         "visits_30": sum(within(30, at) for at in visits),
         "outbound_90": sum(within(90, row["occurred_at"]) for row in written),
         "active_days_365": len({ago(at) for at in touches if within(365, at)}),
@@ -145,6 +190,86 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
     }
 
 
+def zone_of(customer: Row, workspace: Any) -> Any:
+    """That on the record if there is such a one, else of a country with one time, else the workspace's."""
+    try:
+        return ZoneInfo(customer["zone"])
+    except (ValueError, KeyError, OSError):
+        name = ONLY_ZONE.get(customer["country"])
+        return ZoneInfo(name) if name else workspace
+
+
+def has_hour(at: Any, zone: Any) -> bool:
+    """Whether a time is more than a date: no midnight, neither here nor in UTC."""
+    return time(0) not in (at.astimezone(zone).time(), at.astimezone(ZoneInfo("UTC")).time())
+
+
+def most(values: Sequence[Any]) -> Any:
+    """The commonest value, of several the smallest; None of none."""
+    counts = Counter(values)
+    return min(counts, key=lambda value: (-counts[value], value), default=None)
+
+
+def topics(said: list[Row]) -> list[str]:
+    return [topic for row in said for topic in row["topics"] if not topic.startswith("#")]
+
+
+def trend(said: list[Row], ago: Any) -> float | None:
+    """Mean sentiment of the days 0 to 89 less that of 90 to 179."""
+    felt = [(ago(row["occurred_at"]), row["sentiment"]) for row in said if row["sentiment"] is not None]
+    late = [Fraction(str(value)) for days, value in felt if 0 <= days < 90]
+    early = [Fraction(str(value)) for days, value in felt if 90 <= days < 180]
+    return float(sum(late) / len(late) - sum(early) / len(early)) if late and early else None
+
+
+def answers(talk: list[Row]) -> Row:
+    """Of our messages that no other of ours follows: whether an answer came within a day, and when."""
+    turns: dict[int, list[Row]] = defaultdict(list)
+    for row in talk:
+        if row["deleted_at"] is None and row["kind"] != "note" and not row["is_automatic"]:
+            turns[row["conversation_id"]].append(row)
+    waits: list[timedelta | None] = []
+    for rows in turns.values():
+        rows.sort(key=lambda row: (row["occurred_at"], row["id"]))
+        for row, after in zip(rows, [*rows[1:], None], strict=True):
+            if row["direction"] == "outbound" and (after is None or after["direction"] == "inbound"):
+                waits.append(after["occurred_at"] - row["occurred_at"] if after else None)
+    soon = [wait for wait in waits if wait is not None and wait <= timedelta(days=1)]
+    hours = sum(soon, timedelta(0)).total_seconds() / 3600 / len(soon) if soon else None
+    return {"response_rate": share(len(soon), len(waits)), "response_hours": hours}
+
+
+def surveys(answered: list[Row]) -> Row:
+    rated = sorted(
+        (row for row in answered if row["rating"] is not None),
+        key=lambda row: (row["occurred_at"], row["id"]),
+    )
+    return {
+        "surveys_answered": len(answered),
+        "survey_score": mean([row["rating"] for row in rated]),
+        "last_survey_score": float(rated[-1]["rating"]) if rated else None,
+    }
+
+
+def reach(talk: list[Row], customer: int) -> int:
+    """Different others who wrote in public where this customer began the conversation."""
+    others = {
+        row["customer_id"]
+        for row in talk
+        if row["direction"] == "inbound"
+        and row["is_public"]
+        and row["deleted_at"] is None
+        and row["kind"] != "note"
+    }
+    return len(others - {None, customer})
+
+
+def age_band(born: int | None, today: date) -> str | None:
+    if born is None or not 0 <= today.year - born < 121:
+        return None
+    return next(name for limit, name in BANDS if today.year - born < limit)
+
+
 def repeated(orders: list[Row], lines: dict[int, list[Row]]) -> float | None:
     """Of the products in orders after the first one: the share bought before."""
     if not orders:
@@ -178,8 +303,10 @@ def consents(given: list[Row]) -> int:
     return sum(not refused for _at, _person, refused in newest.values())
 
 
-def days(sources: dict[str, list[Row]], *, zone: str) -> dict[tuple[Any, ...], tuple[int, int, float, int]]:
-    """(customer, local day, network, kind, direction) to (n, public, sum of sentiment, how many had one)."""
+def days(sources: dict[str, list[Row]], *, zone: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """(customer, local day, network, kind, direction) to (n, public, sum of sentiment, how many had one,
+    questions, complaints, praise, good mood, bad mood).
+    """
     counted: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     own: dict[int, list[Row]] = defaultdict(list)
     for row in sources["said"]:
@@ -201,6 +328,16 @@ def days(sources: dict[str, list[Row]], *, zone: str) -> dict[tuple[Any, ...], t
     return {key: summed(rows, key[4] == "inbound") for key, rows in counted.items()}
 
 
-def summed(rows: list[Row], inbound: bool) -> tuple[int, int, float, int]:
+def summed(rows: list[Row], inbound: bool) -> tuple[Any, ...]:
     moods = [Fraction(str(row["sentiment"])) for row in rows if inbound and row.get("sentiment") is not None]
-    return len(rows), sum(bool(row.get("is_public")) for row in rows), float(sum(moods)), len(moods)
+    reasons = [row.get("reason") for row in rows if inbound]
+    public = sum(bool(row.get("is_public")) for row in rows)
+    return (
+        len(rows),
+        public,
+        float(sum(moods)),
+        len(moods),
+        *(reasons.count(reason) for reason in ("question", "complaint", "praise")),
+        sum(mood >= Fraction("0.05") for mood in moods),
+        sum(mood <= Fraction("-0.05") for mood in moods),
+    )

@@ -10,14 +10,27 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Team
 from core.models import Workspace
-from crm.models import Consent, Customer, CustomerTag, CustomerTouch, Identity, Order, OrderLine, Tag
-from engagement.models import ChannelAccount, Conversation, Interaction
+from crm.models import (
+    Consent,
+    Customer,
+    CustomerTag,
+    CustomerTouch,
+    Identity,
+    MergeRecord,
+    Order,
+    OrderLine,
+    Tag,
+)
+from engagement.models import ChannelAccount, ContactLedger, Conversation, Interaction, Post
 
 NETWORKS = ["email", "instagram", "phone", "x"]
 KINDS = ["message", "message", "comment", "mention", "review", "call", "visit", "survey", "note"]
 REASONS = ["", "question", "complaint", "praise", "order", "other"]
 ZONE = "America/Santiago"
 """Its clocks change at midnight, so that some local days begin at one o'clock."""
+ZONES = ["", "", "", "America/New_York", "Asia/Kathmandu", "Mars/Olympus Mons", "../etc/passwd", "EST5EDT "]
+"""Zones as records have them: none, good ones, and what is no zone at all."""
+TOPICS = ["delivery", "quality", "#summer", "waiting"]
 PRODUCTS = [
     ("a1", "Kettle", "kitchen"),
     ("", "Cup", "kitchen"),
@@ -58,12 +71,16 @@ class World:
         self.number += 1
         customer = Customer.objects.create(
             name=f"Person {self.number}",
-            birth_year=self.random.choice([None, 1980, 2001]),
+            birth_year=self.random.choice([None, 1980, 2001, 1991, 2008, 1905, 2050]),
             language=self.random.choice(["", "en", "fr"]),
-            country=self.random.choice(["", "CL", "FR"]),
+            country=self.random.choice(["", "CL", "FR", "DE", "ES"]),
+            zone=self.random.choice(ZONES),
+            city=self.random.choice(["", "", "Talca"]),
+            profession=self.random.choice(["", "", "nursing"]),
+            interests=self.random.choice([[], ["tea"], ["tea", "x" * 60]]),
             stage=self.random.choice(["awareness", "purchase", "retention"]),
         )
-        for network in self.random.sample(NETWORKS, 2):
+        for network in self.random.sample(NETWORKS, self.random.choice([1, 2, 3])):
             self._identity(customer, network)
         for _each in range(self.random.choice([0, 0, 1, 2, 5])):
             self.say(customer)
@@ -71,6 +88,10 @@ class World:
             self.buy(customer)
         for _each in range(self.random.choice([0, 1, 3])):
             self.consent(customer)
+        for _each in range(self.random.choice([0, 0, 2])):
+            self.contact(customer)
+        if self.random.random() < 0.2:
+            self.refer(customer)
         if self.random.random() < 0.3:
             self.tag(customer)
         self.touch(customer)
@@ -108,8 +129,11 @@ class World:
             is_public=self.random.random() < 0.5,
             occurred_at=at,
             text="words" * self.random.randrange(4) + "é😀",
+            topics=self.random.sample(TOPICS, self.random.randrange(3)),
+            rating=self.random.choice([None, 0, 3, 7, 10]),
+            post=self.random.choice([None, self.post(account)]),
             object_key=self.random.choice(["", "", f"post {customer.pk}"]),
-            sentiment=self.random.choice([None, -0.7, 0.1, 0.3333, 1.0]),
+            sentiment=self.random.choice([None, -0.7, -0.05, 0.0, 0.05, 0.3333, 1.0]),
             reason=self.random.choice(REASONS),
             deleted_at=self.random.choice([None, None, None, at]),
             reader=1,
@@ -120,9 +144,60 @@ class World:
                 external_id=f"out {self.number} {place}",
                 kind=self.random.choice(KINDS[:4]),
                 direction="outbound",
+                is_automatic=self.random.random() < 0.3,
                 occurred_at=at + timedelta(minutes=5 + place),
                 text="answer",
             )
+        if self.random.random() < 0.5:
+            who = self.random.choice([customer, *self.customers()])
+            self.join(conversation, who, after=self.random.choice([1, 600, 24 * 60 + 5, 24 * 60 + 6, 3000]))
+
+    def post(self, account: ChannelAccount) -> Post:
+        media = self.random.choice(["", "image", "video"])
+        key = {"account": account, "external_id": f"post {media} {self.random.randrange(2)}"}
+        return Post.objects.get_or_create(**key, defaults={"media": media})[0]
+
+    def join(self, conversation: Conversation, customer: Customer, *, after: int) -> None:
+        """Somebody says something, minutes after a conversation began; they alone are touched."""
+        self.number += 1
+        identity = customer.identities.first()
+        Interaction.objects.create(
+            account=conversation.account,
+            team=self.team,
+            conversation=conversation,
+            identity=identity,
+            home_customer=identity.home_customer,
+            customer=customer,
+            external_id=f"joined {self.number}",
+            kind=self.random.choice(KINDS),
+            direction="inbound",
+            is_public=self.random.random() < 0.7,
+            is_automatic=self.random.random() < 0.2,
+            occurred_at=conversation.first_at + timedelta(minutes=after),
+            reason=self.random.choice(REASONS),
+        )
+        self.touch(customer)
+
+    def contact(self, customer: Customer) -> None:
+        """A row of the contact ledger."""
+        identity = customer.identities.first()
+        ContactLedger.objects.create(
+            home_customer=identity.home_customer,
+            customer=customer,
+            identity=identity,
+            origin=self.random.choice(["reply", "started", "service"]),
+            at=self.instant(),
+        )
+
+    def refer(self, customer: Customer) -> None:
+        """Somebody brought this customer; whoever was named before is touched, as by the service."""
+        others = [one for one in self.customers() if one.pk != customer.pk]
+        if not others:
+            return
+        before, who = Customer.objects.get(pk=customer.pk).referred_by_id, self.random.choice(others)
+        Customer.objects.filter(pk=customer.pk).update(referred_by=who, home_referred_by=who)
+        if before:
+            self.touch(Customer(pk=before))
 
     def buy(self, customer: Customer) -> None:
         self.number += 1
@@ -134,7 +209,7 @@ class World:
             source="shop",
             external_id=f"order {self.number}",
             status=self.random.choice(["paid", "paid", "paid", "refunded", "cancelled", "pending"]),
-            placed_at=self.instant(),
+            placed_at=self.random.choice([self.instant(), self.midnight()]),
             units=self.random.choice([0, 1, 3]),
             total=total,
             discount=Decimal(self.random.choice(["0", "5.00", "1.25"])),
@@ -150,6 +225,11 @@ class World:
             OrderLine.objects.create(
                 order=order, position=place, sku=sku, title=title, category=category, price=Decimal("4.00")
             )
+
+    def midnight(self) -> datetime:
+        """A date without a time, as imports give it: midnight of UTC or of the workspace."""
+        at = datetime.combine(self.today - timedelta(days=self.random.randrange(400)), time(0))
+        return at.replace(tzinfo=self.random.choice([UTC, self.zone])).astimezone(UTC)
 
     def consent(self, customer: Customer) -> None:
         identity = self.random.choice(list(customer.identities.all()))
@@ -180,14 +260,41 @@ class World:
             "refused": lambda: Customer.objects.filter(pk=customer.pk).update(profiling_refused=True),
             "came": self.add_customer,
             "merged": lambda: self._merge(customer),
+            "unmerged": self._undo,
+            "moved": lambda: Customer.objects.filter(pk=customer.pk).update(
+                zone=self.random.choice(ZONES), city="Lund"
+            ),
+            "contacted": lambda: self.contact(customer),
+            "referred": lambda: self.refer(customer),
+            "joined": lambda: self._join(customer),
+            "refunded": lambda: customer.orders.filter(status="paid").update(
+                status="refunded", refunded=Decimal("2.00")
+            ),
+            "spoken again": lambda: customer.interactions.update(deleted_at=None, text="edited"),
+            "untagged": lambda: CustomerTag.objects.filter(customer=customer).delete(),
+            "staged": lambda: Customer.objects.filter(pk=customer.pk).update(stage="advocacy"),
+            "rated": lambda: customer.interactions.filter(kind="survey").update(rating=4),
         }
         name = self.random.choice(sorted(changes))
         changes[name]()
         self.touch(customer)
         return name
 
+    def _join(self, customer: Customer) -> None:
+        if found := list(Conversation.objects.order_by("pk")):
+            self.join(self.random.choice(found), customer, after=self.random.choice([3, 900, 5000]))
+
+    def _undo(self) -> None:
+        from crm.merging import undo_merge
+
+        record = MergeRecord.objects.filter(undone_at=None).order_by("pk").last()
+        if record is not None:
+            undo_merge(record=record)
+
     def _merge(self, customer: Customer) -> None:
         from crm.merging import merge_customers
 
         others = [one for one in self.customers() if one.pk != customer.pk]
+        if len(others) < 5:
+            return
         merge_customers(keep=self.random.choice(others), drop=customer)
