@@ -34,6 +34,9 @@ class PersonIn:
     country: str = ""
     city: str = ""
     birth_year: int | None = None
+    job: str = ""
+    profession: str = ""
+    interests: Sequence[str] = ()
     tags: Sequence[str] = ()
     consents: Sequence[Agreement] = ()
 
@@ -92,6 +95,9 @@ def _customer(person: PersonIn, source: str) -> Customer:
         "country": person.country,
         "city": clean_text(person.city, limit=120),
         "birth_year": person.birth_year,
+        "job": clean_text(person.job, limit=120),
+        "profession": clean_text(person.profession, limit=120),
+        "interests": [clean_text(one, limit=60) for one in person.interests],
     }
     customer = Customer()
     take(customer, told, source=source)

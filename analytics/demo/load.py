@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts.models import Team, User
 from analytics.demo import shop
 from analytics.demo.generator import Demo, Interaction, Order, Person, Post, generate
+from analytics.demo.lives import interests_of, work_of
 from analytics.demo.records import write_records
 from core.jobs import JobFailed, JobIsOpen, Progress
 from core.models import Workspace
@@ -159,10 +160,15 @@ def _pages(rows: Iterable[Any], size: int = PAGE) -> Iterator[list[Any]]:
 def load_people(demo: Demo, accounts: dict[str, ChannelAccount]) -> int:
     """Every person with all their handles, so that one person is one customer."""
     pages = _pages(demo.people)
-    return sum(len(store_people([_person(one, accounts) for one in page], source="demo")) for page in pages)
+    return sum(
+        len(store_people([_person(one, accounts, demo.seed) for one in page], source="demo"))
+        for page in pages
+    )
 
 
-def _person(person: Person, accounts: dict[str, ChannelAccount]) -> PersonIn:
+def _person(person: Person, accounts: dict[str, ChannelAccount], seed: int) -> PersonIn:
+    spoken_on = [one.network for one in person.identities]
+    profession, job = work_of(seed, person.number, spoken_on)
     return PersonIn(
         name=person.name,
         handles=[
@@ -173,6 +179,9 @@ def _person(person: Person, accounts: dict[str, ChannelAccount]) -> PersonIn:
         country=person.country,
         city=person.city,
         birth_year=person.birth_year,
+        job=job,
+        profession=profession,
+        interests=interests_of(seed, person.number, spoken_on),
         tags=person.tags,
         consents=[Agreement(one.purpose, one.granted, one.at) for one in person.consents],
     )

@@ -13,6 +13,7 @@ import pytest
 
 from analytics.demo.generator import Demo, generate
 from analytics.demo.kinds import KINDS, LEVELS
+from analytics.demo.lives import interests_of, work_of
 from analytics.demo.shop import NETWORKS, PRODUCTS
 from engagement.reading import read_texts
 from tests.personas.trait_oracle import NOW, demo_shop
@@ -181,3 +182,15 @@ def test_texts_are_read_as_they_were_meant(demo: Demo) -> None:
 def test_texts_are_seldom_the_same(demo: Demo) -> None:
     texts = [row.text for row in demo.interactions if row.direction == "inbound"]
     assert len(set(texts)) > 0.85 * len(texts)
+
+
+def test_what_people_work_as_and_like_is_the_same_again_and_leans_by_network():
+    on_x = [interests_of(7, number, ["x"]) for number in range(400)]
+    elsewhere = [interests_of(7, number, ["email"]) for number in range(400)]
+    assert on_x == [interests_of(7, number, ["x"]) for number in range(400)]
+    assert all(len(set(told)) == len(told) <= 3 for told in on_x)
+    rare = [sum("Rare plants" in told for told in group) for group in (on_x, elsewhere)]
+    assert rare[0] > 1.5 * rare[1] > 0
+    works = [work_of(7, number, ["email"]) for number in range(400)]
+    assert all(bool(field) == bool(job) for field, job in works)
+    assert 150 < sum(bool(field) for field, _job in works) < 290
