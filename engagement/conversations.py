@@ -24,6 +24,7 @@ from core.models import Workspace
 from core.text import clean_text
 from crm.models import Tag
 from engagement.channels.base import Direction, Kind
+from engagement.contact_reasons import follow_tags
 from engagement.models import (
     Conversation,
     ConversationEvent,
@@ -231,6 +232,7 @@ def add_tag(*, conversation: Conversation, name: str, by: User) -> Tag:
     _put, made = ConversationTag.objects.get_or_create(conversation=conversation, tag=tag)
     if made:
         _record(conversation, "tagged", by=by, tag=tag.pk, name=tag.name)
+        follow_tags([conversation.pk])
     return tag
 
 
@@ -241,6 +243,7 @@ def remove_tag(*, conversation: Conversation, tag: Tag, by: User) -> None:
     gone, _models = ConversationTag.objects.filter(conversation=conversation, tag=tag).delete()
     if gone:
         _record(conversation, "untagged", by=by, tag=tag.pk, name=tag.name)
+        follow_tags([conversation.pk])
 
 
 def mark_read(*, conversation: Conversation, by: User) -> None:

@@ -118,6 +118,10 @@ class Interaction(models.Model):
             ),
             # every team's at once, newest first
             models.Index(fields=["-occurred_at", "-id"], name="engagement_int_newest"),
+            # lines of a conversation whose reason was told, when its tags go
+            models.Index(
+                fields=["conversation"], condition=~Q(contact_reason=""), name="engagement_int_reason"
+            ),
             # search in subject and text, by weeks where too many are found, and within one's teams alone
             GinIndex(
                 F("team"), Week("occurred_at"), SAID, name="engagement_int_said", gin_pending_list_limit=512

@@ -82,18 +82,19 @@ def on_scale(score: float, low: float, high: float) -> float:
 
 @dataclass(frozen=True)
 class ReasonModel:
-    """Grams to one score a tag; a tag is told where its score reaches its border, the furthest above it."""
+    """Grams to one score a tag. The tag that is furthest above its border is told, if it is one of `told`."""
 
     version: int
     grams: Grams
     tags: list[str]
     borders: list[float]
+    told: list[bool]
 
     def reason(self, text: str) -> str:
         """The name of the tag, '' where none is sure enough."""
         above = [score - border for score, border in zip(self.grams.score(text), self.borders, strict=True)]
         best = max(range(len(above)), key=above.__getitem__, default=None)
-        return "" if best is None or above[best] < 0 else self.tags[best]
+        return "" if best is None or above[best] < 0 or not self.told[best] else self.tags[best]
 
 
 class Models:
