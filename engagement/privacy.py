@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 
 from core.privacy import Erasing, Subject
 from crm.erased import interaction_key, thread_key
+from crm.models import CustomerTouch
 from crm.privacy.words import ERASED, Quotations, blot_all
 from engagement import privacy_raw
 from engagement.media import names_of
@@ -337,6 +338,15 @@ def _refresh(subject: Subject, mixed: Sequence[int]) -> None:
         accounts = ChannelAccount.objects.in_bulk(list(by_account))
         for account_id in sorted(by_account):
             refresh_from_lines(accounts[account_id], by_account[account_id])
+        _touch_speakers(ids)
+
+
+def _touch_speakers(conversations: Sequence[int]) -> None:
+    """Whose they are, and who else speaks there: how many others they reached is counted anew."""
+    kept = Conversation.objects.filter(pk__in=conversations, customer__isnull=False)
+    said = Interaction.objects.filter(conversation_id__in=conversations, customer__isnull=False)
+    names = {*kept.values_list("customer_id", flat=True), *said.values_list("customer_id", flat=True)}
+    CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=pk) for pk in sorted(names)])
 
 
 def _batches(ids: Iterable[int], size: int = BATCH) -> Iterable[list[int]]:

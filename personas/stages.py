@@ -17,6 +17,7 @@ from core.sql import run as run_sql
 from core.sql import statement
 from crm import journey
 from crm.journey import Journeys, Written
+from crm.models import CustomerTouch
 from personas.models import ChangedCustomer, Rebuild
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def compute(customers: Sequence[int], *, today: date, zone: str, told: bool = Tr
 def compute_at_once(customers: Sequence[int]) -> Written:
     """The journeys of these customers as of this moment."""
     workspace = Workspace.current()
-    return compute(customers, today=workspace.today(), zone=workspace.zone)
+    found = compute(customers, today=workspace.today(), zone=workspace.zone)
+    CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=one.customer) for one in found.moved])
+    return found
 
 
 def compute_changed(run: Run, *, since: date | None) -> dict[str, Any]:
@@ -56,6 +59,7 @@ def compute_changed(run: Run, *, since: date | None) -> dict[str, Any]:
             if not batch:
                 break
             found = compute(batch, today=moment.today, zone=moment.zone, told=bool(run.facts["stages_told"]))
+            run_sql("personas", "follow_stages", {"customers": batch})
             _save(run, batch, found)
         run.tick(run.facts["stages_seen"] / total)
     names = {"customers": "stages_seen", "written": "stages_written", "moved": "stages_moved"}

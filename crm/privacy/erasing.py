@@ -193,7 +193,10 @@ def _rehome(customers: Sequence[int]) -> None:
 
 
 def _forget_references(customers: Sequence[int]) -> None:
-    """Whoever was referred by them, and merges of theirs that were undone."""
+    """Whoever was referred by them or brought them, and merges of theirs that were undone."""
+    brought = Customer.objects.filter(pk__in=customers, referred_by__isnull=False)
+    by = brought.exclude(referred_by_id__in=customers).values_list("referred_by_id", flat=True).distinct()
+    CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=pk) for pk in by])
     Customer.objects.filter(home_referred_by_id__in=customers).update(home_referred_by=None)
     Customer.objects.filter(referred_by_id__in=customers).update(referred_by=None)
     MergeRecord.objects.filter(models.Q(keep_id__in=customers) | models.Q(drop_id__in=customers)).delete()

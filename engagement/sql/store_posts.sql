@@ -1,6 +1,12 @@
 -- Our posts as a page tells of them: made where they are new, else brought up to date. What is told of a later
 -- moment (as_of) replaces, and figures one by one; what is told of an earlier moment, or by a comment that names its
--- post (no as_of), fills blanks alone. Uses the unique index on (account_id, external_id).
+-- post (no as_of), fills blanks alone. Who reacted to a post that turns out to be of another kind of media is touched.
+-- Uses the unique index on (account_id, external_id), and engagement_interaction by post.
+WITH before AS MATERIALIZED (
+    SELECT p.id, p.media
+    FROM jsonb_to_recordset(%(posts)s::jsonb) AS told (external_id text)
+    JOIN engagement_post p ON p.account_id = %(account)s AND p.external_id = told.external_id
+), stored AS (
 INSERT INTO engagement_post AS known (account_id, external_id, text, url, media, topic, published_at, metrics,
                                       metrics_at, as_of)
 SELECT %(account)s, p.external_id, p.text, p.url, p.media, '', p.published_at, p.metrics,
@@ -31,3 +37,11 @@ WHERE (excluded.text <> '' AND excluded.text <> known.text)
    OR (excluded.media <> '' AND excluded.media <> known.media)
    OR (excluded.published_at IS NOT NULL AND excluded.published_at IS DISTINCT FROM known.published_at)
    OR NOT known.metrics @> excluded.metrics
+RETURNING known.id, known.media
+)
+INSERT INTO crm_customertouch (customer_id, at)
+SELECT DISTINCT i.customer_id, statement_timestamp()
+FROM stored s
+JOIN before b ON b.id = s.id AND b.media <> s.media
+JOIN engagement_interaction i ON i.post_id = s.id
+WHERE i.customer_id IS NOT NULL
