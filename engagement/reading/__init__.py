@@ -71,10 +71,10 @@ def read_text(text: str, detector: Detector, models: Models = NO_MODELS) -> Read
     if not words:
         return _only_marks(raw)
     language = detector.detect(words)
-    spoken = spoken_language(language, detector)
-    said = polarity(words) if spoken == "en" else None
+    said = polarity(words) if spoken_language(language, detector) == "en" else None
     by_rules = said["compound"] if said else None
-    model = models.sentiment.get(spoken)
+    # Of a text whose language cannot be told, a model would make something where VADER says nothing.
+    model = models.sentiment.get(language)
     tokens = words_of(words)
     return Reading(
         language,

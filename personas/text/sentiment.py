@@ -144,7 +144,7 @@ def exported(found: Fit, *, version: int, language: str, borders: tuple[float, f
     )
 
 
-def borders_of(scores: Numbers, moods: Sequence[int]) -> tuple[float, float]:
+def borders_of(scores: Numbers, moods: Any) -> tuple[float, float]:
     """The scores at which a text stops being neutral: where the three moods are told apart best.
 
     `scores` are of texts that the model had not seen. Best is the highest mean F1 of the three moods, over a
