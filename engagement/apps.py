@@ -9,6 +9,7 @@ class EngagementConfig(AppConfig):
     name = "engagement"
 
     def ready(self) -> None:
+        from core.jobs import register_runner
         from engagement import (
             about_you,
             disconnecting,
@@ -19,6 +20,7 @@ class EngagementConfig(AppConfig):
             raw_events,
             reconciling,
             registering,
+            rereading,
         )
         from engagement.channels.review import importing as reviews
 
@@ -32,3 +34,4 @@ class EngagementConfig(AppConfig):
         raw_events.register()
         reconciling.register()
         disconnecting.register()
+        register_runner(rereading.KIND, rereading.run_reread)

@@ -13,9 +13,11 @@ class PersonasConfig(AppConfig):
         from personas import (
             about_you,
             audiences,
+            bell,
             duplicates,
             fieldset,
             groups,
+            handmade,
             holdings,
             nightly,
             people,
@@ -26,6 +28,7 @@ class PersonasConfig(AppConfig):
             timeline,
         )
         from personas.reach import registering as reach
+        from personas.text import nightly as texts
 
         fieldset.register()
         holdings.register()
@@ -34,11 +37,15 @@ class PersonasConfig(AppConfig):
         groups.register()
         timeline.register()
         nightly.register()
+        handmade.register()
+        bell.announce()
         people.register()
         duplicates.register()
         stages.register()
         search.register()
         reach.register()
+        texts.register()
         register_runner(nightly.KIND, nightly.run_rebuild, queue="nightly")
         register_runner("segment.build", segments.run_build)
         register_runner(proposals.KIND, proposals.run_fit)
+        register_runner(handmade.KIND, handmade.run_follow)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.jobs import Progress
+from engagement.rereading import register_afterwards
 from personas.nightly import Run, register_step
 
 
@@ -28,3 +30,10 @@ def learn_texts(run: Run) -> Mapping[str, Any]:
 def register() -> None:
     """Called once, when the app is ready."""
     register_step("texts", learn_texts, 5, weight=0.5)
+    register_afterwards(_tell_again)
+
+
+def _tell_again(progress: Progress) -> Mapping[str, int]:
+    from personas.text import training
+
+    return training.tell_again(progress)

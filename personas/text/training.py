@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models.functions import Coalesce
 
+from core.jobs import Progress
 from core.models import Workspace
 from engagement.contact_reasons import follow_tags, tell_next
 from engagement.models import LabelSource, MoodLabel, TextModel
@@ -190,3 +191,14 @@ def tell_reasons(tick: Callable[[], None] = lambda: None) -> dict[str, int]:
             row.save(update_fields=["read_up_to"])
         found["told"] += step.written
         tick()
+
+
+def tell_again(progress: Progress) -> dict[str, int]:
+    """After every text was read again: the reasons of all conversations by the model of today."""
+    if not progress.job.cursor.get("telling"):
+        with transaction.atomic():
+            TextModel.objects.filter(kind="reason", is_used=True).update(read_up_to=0)
+            progress.save_cursor({**progress.job.cursor, "telling": True})
+    progress.beat(phase="reasons for contact")
+    found = tell_reasons(tick=progress.beat)
+    return {"reasons": found["followed"] + found["told"]}
