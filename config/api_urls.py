@@ -21,6 +21,7 @@ from engagement import channel_api as channels
 from engagement.visits.api import TrackEndpoint
 from personas import api as personas
 from personas import segment_api as segments
+from personas import trait_api as traits
 
 app_name = "api"
 router = SimpleRouter()
@@ -62,6 +63,7 @@ urlpatterns = [
         personas.MembershipEndpoint.as_view({"get": "retrieve"}),
         name="customer-memberships",
     ),
+    *traits.urls,
     *consent_api.urls,
     *privacy.urls,
     path("customers/merge/", merging.MergeEndpoint.as_view({"post": "merge"}), name="customer-merge"),

@@ -17,7 +17,7 @@ from personas.models import (
     SegmentMembership,
     Traits,
 )
-from personas.traits import CATALOGUE
+from personas.traits.showing import ON_THE_RECORD, shown
 
 # Rebuild
 
@@ -56,7 +56,7 @@ def customer_panel(request: HttpRequest, pk: int) -> HttpResponse:
         "belongs": PersonaMembership.objects.filter(customer_id=pk).select_related("persona").first(),
         "prediction": Prediction.objects.filter(customer_id=pk).first(),
         "segments": memberships.order_by("-since")[:8],
-        "traits": [(trait, getattr(traits, trait.name)) for trait in CATALOGUE] if traits else [],
+        "traits": shown(traits, leave_out=ON_THE_RECORD),
         "customer_id": pk,
         "on_page": request.GET.get("on") == "page",
     }
