@@ -21,7 +21,7 @@ class About:
 
     label: Words
     says: Words
-    baseline: str
+    baseline: Words
     measure: str
     measured: Words
     used_in: Sequence[Words]
@@ -42,7 +42,7 @@ MODELS: Mapping[str, About] = {
             "How many orders somebody will place in the next 365 days, and the chance that they are still a"
             " customer at all (BG/NBD)."
         ),
-        "Everybody goes on at their own rate so far.",
+        _("Everybody goes on at their own rate so far."),
         "rmse",
         _("error of the number of orders (root of the mean square)"),
         (_PANEL, _RULES, _CARDS, _TOLD, _API),
@@ -59,7 +59,7 @@ MODELS: Mapping[str, About] = {
             "How much an order of somebody will bring, drawn towards everybody's where little is known"
             " (Gamma-Gamma)."
         ),
-        "Everybody spends their own mean so far.",
+        _("Everybody spends their own mean so far."),
         "rmse",
         _("error of the mean spending of an order (root of the mean square)"),
         (_("Value over 12 months"),),
@@ -73,7 +73,7 @@ MODELS: Mapping[str, About] = {
     "value": About(
         _("Value over 12 months"),
         _("What somebody will spend in the next 365 days, with an interval that 80 % should fall into."),
-        "Everybody goes on at their own rate and their own mean so far.",
+        _("Everybody goes on at their own rate and their own mean so far."),
         "rmse",
         _("error of the revenue (root of the mean square)"),
         (_PANEL, _RULES, _CARDS, _API),
@@ -87,7 +87,7 @@ MODELS: Mapping[str, About] = {
     "network": About(
         _("Best network"),
         _("On which network somebody answers a message of ours within a day."),
-        "Everybody answers at the rate of the network alone.",
+        _("Everybody answers at the rate of the network alone."),
         "brier",
         _("Brier score of an answer within a day"),
         (_PANEL, _RULES, _API),
@@ -101,7 +101,7 @@ MODELS: Mapping[str, About] = {
     "hour": About(
         _("Best hour"),
         _("At which hour of their own clock somebody is here."),
-        "Everybody is here at everybody's hours.",
+        _("Everybody is here at everybody's hours."),
         "bits",
         _("bits by which the hour of a touch was a surprise"),
         (_PANEL, _RULES, _API),
@@ -112,7 +112,7 @@ MODELS: Mapping[str, About] = {
     "survey": About(
         _("Answers a survey"),
         _("The chance that somebody answers an invitation to a survey within 14 days."),
-        "Everybody answers as often as all do.",
+        _("Everybody answers as often as all do."),
         "brier",
         _("Brier score of an answer within 14 days"),
         (_PANEL, _API),
@@ -126,7 +126,7 @@ MODELS: Mapping[str, About] = {
     "category": About(
         _("Next category"),
         _("Which category the next purchase of somebody will hold, by what others bought after the same."),
-        "The better of: the category most popular with all, and the one of their own last purchase.",
+        _("The better of: the category most popular with all, and the one of their own last purchase."),
         "miss",
         _("part of the purchases whose first guess was wrong"),
         (_PANEL, _API),
@@ -168,7 +168,7 @@ def write_card(scope: Scope, name: str, window: Mapping[str, Any], judged: Judge
             **told,
             "parameters": dict(judged.parameters),
             "explanation": judged.why,
-            "baseline": MODELS[name].baseline,
+            "baseline": str(MODELS[name].baseline),
             "calibration": [
                 {key: _rounded(value) for key, value in row.items()} for row in judged.calibration
             ],

@@ -56,6 +56,16 @@ const charts = {
       { name: "Unhappy", type: "bar", stack: "mood", data: data.sentiment.unhappy.map((value) => (value === null ? null : -value)), itemStyle: { color: color("c6"), borderRadius: [0, 0, 2, 2] } },
     ],
   }),
+  size: () => ({ ...base(), xAxis: dayAxis(), yAxis: valueAxis(), series: [line(data.size.name, data.size.values, "c1")] }),
+  moves: () => ({
+    ...base(), tooltip: { ...tooltip((value) => whole.format(Math.abs(value))), axisPointer: { type: "none" } },
+    xAxis: dayAxis({ boundaryGap: true, axisLine: { onZero: true, lineStyle: { color: color("line-strong") } } }),
+    yAxis: valueAxis({ min: null, minInterval: 1, axisLabel: { color: color("text-3"), formatter: (value) => whole.format(Math.abs(value)) } }),
+    series: [
+      { name: data.moves.names[0], type: "bar", stack: "moves", barMaxWidth: 24, data: data.moves.entered, itemStyle: { color: color("c1"), borderRadius: [2, 2, 0, 0] } },
+      { name: data.moves.names[1], type: "bar", stack: "moves", barMaxWidth: 24, data: data.moves.left.map((value) => -value), itemStyle: { color: color("c6"), borderRadius: [0, 0, 2, 2] } },
+    ],
+  }),
   received: () => ({
     ...base(), xAxis: dayAxis({ boundaryGap: true }), yAxis: valueAxis(),
     series: [
@@ -79,6 +89,24 @@ const charts = {
       })),
     };
   },
+  calibration: () => {
+    const { points, unit, names, axes } = data.calibration;
+    const told = (value) => (unit === "share" ? `${whole.format(100 * value)}%` : unit === "money" ? amount.format(value) : whole.format(value));
+    const most = Math.max(...points.map(([expected, came]) => Math.max(expected, came)), 1e-9);
+    const axis = (name) => ({ ...valueAxis({ max: most, axisLabel: { color: color("text-3"), formatter: told, hideOverlap: true } }), name, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: color("text-3") } });
+    return {
+      ...base(told), grid: { ...base().grid, left: 24, bottom: 24 }, tooltip: { ...tooltip(told), trigger: "item", formatter: ({ value }) => `${axes[0]} ${told(value[0])}, ${axes[1]} ${told(value[1])}` },
+      xAxis: axis(axes[0]), yAxis: axis(axes[1]),
+      series: [
+        { ...past(names[0], [[0, 0], [most, most]]), silent: true },
+        line(names[1], points.map(([expected, came]) => [expected, came]), "c1", { symbol: "circle", symbolSize: 7 }),
+      ],
+    };
+  },
+  record: () => ({
+    ...base((value) => value.toPrecision(4)), xAxis: dayAxis(), yAxis: valueAxis({ axisLabel: { color: color("text-3"), formatter: (value) => String(Number(value.toPrecision(3))) } }),
+    series: [past(data.record.names[0], data.record.baseline), line(data.record.names[1], data.record.model, "c1", { symbol: "circle", symbolSize: 6 })],
+  }),
   revenue: () => ({
     ...base(), tooltip: noPointer((value) => amount.format(value)), grid: { ...base().grid, right: 64 }, xAxis: { type: "value", show: false },
     yAxis: {
@@ -97,6 +125,9 @@ const charts = {
 
 const drawn = [...document.querySelectorAll("[data-chart]")].map((box) => ({ box, chart: window.echarts.init(box, null, { renderer: "canvas" }) }));
 const draw = () => drawn.forEach(({ box, chart }) => chart.setOption(charts[box.dataset.chart](), true));
+drawn.forEach(({ box, chart }) => {
+  if (box.dataset.drill) chart.on("click", ({ dataIndex }) => { location.href = `${box.dataset.drill}${data.days[dataIndex]}`; });
+});
 const resize = new ResizeObserver(() => drawn.forEach(({ chart }) => chart.resize()));
 drawn.forEach(({ box }) => resize.observe(box));
 document.addEventListener("rapport:theme", draw);
