@@ -113,7 +113,7 @@ def _find(node: Node) -> int:
 
 def _differences(size: int, segment: Segment | None) -> tuple[int, int]:
     """How many the rule finds that are no members of the segment, and how many members it does not find."""
-    if segment is None or segment.built_at is None:
+    if segment is None:
         return 0, 0
     kept, members = _run(
         Sql(

@@ -186,7 +186,7 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     @action(detail=False, methods=["post"], permission_classes=[Requires("segment.read")])
     def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:
-            found = preview(checked(PreviewIn, request)["rule"], details=True)
+            found = preview(checked(PreviewIn, request)["rule"])
         except RuleTooSlow as error:
             raise ValidationError({"rule": [ErrorDetail(str(error), code="too_slow")]}) from error
         return Response(PreviewOut(found).data)

@@ -45,7 +45,7 @@ def _field(field: Field, choosing: Choosing) -> dict[str, Any]:
         "name": field.name,
         "label": field.label,
         "type": str(field.type),
-        "unit": field.unit_now(),
+        "unit": choosing.unit(field),
         "operators": [{"name": op.name, "label": op.label, "input": str(op.input)} for op in field.allowed()],
         "choices": _choices(field, choosing),
         "dimensions": [_dimension(d, choosing) for d in field.dimensions],

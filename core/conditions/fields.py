@@ -203,15 +203,26 @@ class Choosing:
 
     def __init__(self) -> None:
         self._read: dict[int, dict[Value, str]] = {}
+        self._units: dict[int, str] = {}
+
+    def unit(self, item: Field) -> str:
+        """What stands beside the number, asked once of each function that knows."""
+        if not callable(item.unit):
+            return item.unit
+        if id(item.unit) not in self._units:
+            self._units[id(item.unit)] = item.unit()
+        return self._units[id(item.unit)]
 
     def labels(self, item: Field | Dimension) -> dict[Value, str] | None:
         """Value to label, or None where any text may be typed."""
         if item.choices is None:
             return None
-        if id(item) not in self._read:
+        # Several fields may ask the same function, or carry the same list, which lives as long as they do.
+        key = id(item.choices)
+        if key not in self._read:
             pairs = item.choices() if callable(item.choices) else item.choices
-            self._read[id(item)] = {value: str(label) for value, label in pairs}
-        return self._read[id(item)]
+            self._read[key] = {value: str(label) for value, label in pairs}
+        return self._read[key]
 
     def label(self, item: Field | Dimension, value: Value) -> str:
         labels = self.labels(item) or {}

@@ -54,6 +54,16 @@ def world(db: None) -> dict[str, Any]:
 PAGES = {
     "personas:segment-list": (None, EVERYBODY),
     "personas:segment": ("segment", EVERYBODY),
+    "personas:segment-members": ("segment", EVERYBODY),
+    "personas:segment-history": ("segment", EVERYBODY),
+    "personas:segment-why-page": ("segment", EVERYBODY),
+    "personas:segment-use": ("segment", EVERYBODY),
+    "personas:segment-find": ("segment", EVERYBODY),
+    "personas:segment-stale": ("segment", EVERYBODY),
+    "personas:stale": (None, EVERYBODY),
+    "personas:segment-picker": (None, EVERYBODY),
+    "personas:segment-changes-export": ("segment", MARKETING),
+    "personas:segment-new-list": (None, MARKETING),
     "personas:segment-new": (None, MARKETING),
     "personas:segment-edit": ("segment", MARKETING),
     "personas:segment-export": ("segment", MARKETING),
@@ -137,6 +147,8 @@ def test_a_segment_that_cannot_be_saved_says_why(given, said, mia, world, signed
 def test_the_builder_counts_whom_a_rule_finds(vic, world, signed_in) -> None:
     answer = signed_in(vic).post(reverse("personas:segment-preview"), {"rule": FRENCH, "segment": ""})
     assert "<span data-count>3</span>" in answer.content.decode()
+    given = {"rule": FRENCH, "segment": "", "stage": "details"}
+    answer = signed_in(vic).post(reverse("personas:segment-preview"), given)
     assert "Eva 0" in answer.content.decode()
 
 
@@ -149,11 +161,12 @@ def test_a_nonsense_number_counts_like_a_new_segment(segment, vic, world, signed
 
 
 def test_why_somebody_is_in_a_segment_is_told(vic, world, signed_in) -> None:
-    url = reverse("personas:segment", args=[world["segment"].pk])
-    assert "In, because" in signed_in(vic).get(url, {"customer": world["customer"].pk}).content.decode()
+    url = reverse("personas:segment-why-page", args=[world["segment"].pk])
+    told = signed_in(vic).get(url, {"customer": world["customer"].pk}).content.decode()
+    assert "In by the rule, because" in told
     far = Customer.objects.create(name="Tomasz", country="PL")
-    assert "Out, because" in signed_in(vic).get(url, {"customer": far.pk}).content.decode()
-    assert "no customer of that number" in signed_in(vic).get(url, {"customer": 10**9}).content.decode()
+    assert "Out by the rule, because" in signed_in(vic).get(url, {"customer": far.pk}).content.decode()
+    assert "no such customer" in signed_in(vic).get(url, {"customer": 10**9}).content.decode()
     assert signed_in(vic).get(url, {"customer": "9" * 40}).status_code == 400
 
 
@@ -201,6 +214,8 @@ def test_reasons_of_members_are_escaped(vic, world, signed_in) -> None:
     [
         ("personas:segment-list", None),
         ("personas:segment", "segment"),
+        ("personas:segment-members", "segment"),
+        ("personas:segment-history", "segment"),
         ("personas:persona-list", None),
         ("personas:persona-members", "persona"),
     ],

@@ -15,14 +15,14 @@ from core.conditions.operators import Input
 from core.models import Event, Workspace
 from crm.models import Consent, Customer, CustomerTag, Identity, Tag
 from personas.building import Built, build_segment, in_order, moves_with_the_day, needs_build
+from personas.membership_reasons import explain_member
 from personas.models import CustomerDay, Segment, SegmentChange, SegmentMembership, SegmentSize, Traits
+from personas.previewing import preview
 from personas.segments import (
     copy_segment,
     create_segment,
     delete_segment,
-    explain_member,
     freeze_segment,
-    preview,
     update_segment,
     used_by,
 )
@@ -242,16 +242,17 @@ def test_a_preview_counts_what_a_build_would_find() -> None:
     built = segment("Many", MANY)
     build(built)
     rule = {"all": [MANY, {"field": "traits.orders_total", "op": "lt", "value": 7}]}
-    found = preview(rule, segment=built, details=True)
-    assert (found.customers, found.total, list(found.leaves)) == (2, 4, [3, 3])
-    assert (found.came, found.left) == (0, 1)
+    found = preview(rule, segment=built)
+    assert (found.customers, found.total, [one.customers for one in found.leaves]) == (2, 4, [3, 3])
+    assert (found.details.came, found.details.left) == (0, 1)
     assert found.sentence.startswith("Customers with at least 3 orders and ")
-    assert set(found.sample) <= members(built)
-    assert len(found.sample) == 2
+    assert set(found.details.sample) <= members(built)
+    assert len(found.details.sample) == 2
     wider = preview({"all": [{**MANY, "value": 0}]}, segment=built)
-    assert (wider.came, wider.left) == (1, 0)
-    other = preview(rule, details=True)
-    assert [(one.kind, one.name, one.customers) for one in other.overlaps] == [("segment", "Many", 2)]
+    assert (wider.details.came, wider.details.left) == (1, 0)
+    other = preview(rule)
+    told = [(one.kind, one.name, one.customers, one.size) for one in other.details.overlaps]
+    assert told == [("segment", "Many", 2, 3)]
 
 
 def test_a_member_is_explained() -> None:
