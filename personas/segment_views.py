@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -77,7 +77,7 @@ def segment_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @requires("segment.edit")
-def segment_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+def segment_edit(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """A new segment, or another rule for one: nested conditions, counted while they are put together."""
     segment = get_object_or_404(Segment, pk=pk) if pk else None
     if segment and segment.kind == SegmentKind.LIST:
@@ -130,7 +130,7 @@ def _builder(
 def segment_list_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A list that people keep by hand: its name and what it is for."""
     segment = get_object_or_404(Segment, pk=pk, kind=SegmentKind.LIST) if pk else None
-    given = {
+    given: dict[str, Any] = {
         "name": request.POST.get("name", segment.name if segment else ""),
         "description": request.POST.get("description", segment.description if segment else ""),
     }
