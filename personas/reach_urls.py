@@ -2,9 +2,15 @@
 
 from django.urls import path
 
-from personas import spend_views
+from personas import reach_views, spend_views
 
 urlpatterns = [
+    path("personas/plans/", reach_views.plan_list, name="plan-list"),
+    path("personas/plans/new/", reach_views.plan_new, name="plan-new"),
+    path("personas/plans/<int:pk>/", reach_views.plan_page, name="plan"),
+    path("personas/plans/<int:pk>/delete/", reach_views.plan_delete, name="plan-delete"),
+    path("personas/plans/<int:pk>/export/", reach_views.plan_export, name="plan-export"),
+    path("personas/plans/<int:pk>/calendar/", reach_views.plan_calendar, name="plan-calendar"),
     path("personas/spend/", spend_views.spend, name="spend"),
     path("personas/spend/customers/", spend_views.spend_customers, name="spend-customers"),
     path("personas/spend/entries/", spend_views.spend_list, name="spend-list"),

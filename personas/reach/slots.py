@@ -1,9 +1,9 @@
 """Days and hours for a number of posts: the hours at which people are here, spread over the days of a plan.
 
 Pure. Each choice takes the best hour left, worth the square root of the touches it holds (as in
-`personas.reach.allocation`), and makes its day, and the days beside it, less worth for what comes after: one
-more on the same day is worth half, one more of the same network there a quarter, and of the same network on the
-day before or after six tenths.
+`personas.reach.allocation`), and makes its day, and the days beside it, less worth for what comes after:
+one more on the same day is worth half, one more of the same network there a quarter, and of the same network
+on the day before or after six tenths.
 """
 
 from __future__ import annotations
