@@ -20,6 +20,7 @@ from engagement import api as engagement
 from engagement import channel_api as channels
 from engagement.visits.api import TrackEndpoint
 from personas import api as personas
+from personas import prediction_api as predictions
 from personas import segment_api as segments
 from personas import trait_api as traits
 
@@ -62,6 +63,16 @@ urlpatterns = [
         r"^customers/(?P<pk>[0-9]{1,19})/memberships/$",
         personas.MembershipEndpoint.as_view({"get": "retrieve"}),
         name="customer-memberships",
+    ),
+    re_path(
+        r"^customers/(?P<pk>[0-9]{1,19})/predictions/$",
+        predictions.CustomerPredictionEndpoint.as_view({"get": "retrieve"}),
+        name="customer-predictions",
+    ),
+    path(
+        "predictions/models/",
+        predictions.ModelCardEndpoint.as_view({"get": "read"}),
+        name="prediction-models",
     ),
     *traits.urls,
     *consent_api.urls,
