@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from core.conditions import RuleInvalid, leaves
 from core.events import emit
 from core.sql import statement
-from personas.building import customer_rule, segments_in
+from personas.building import segment_rule, segments_in
 from personas.models import Persona, Segment
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def asking_about_personas() -> set[int]:
 def _asked(segment: Segment) -> tuple[bool, set[int]]:
     """Whether a rule asks about personas, and the segments it asks about."""
     try:
-        rule = customer_rule(segment.rule)
+        rule = segment_rule(segment)
     except RuleInvalid:
         return False, set()
     names = (str(getattr(getattr(leaf, "field", None), "name", "")) for leaf in leaves(rule))

@@ -28,6 +28,7 @@ from personas.building import (
     segment_rule,
     segments_in,
 )
+from personas.memberships import follow_segments
 from personas.models import Persona, PublishableKey, ReachPlan, Segment, SegmentKind, SegmentPick
 
 
@@ -211,6 +212,7 @@ def run_build(progress: Progress) -> dict[str, Any]:
         progress.beat(place, len(todo), phase=segment.name)
         one = _build_now(segment)
         built = one if segment.pk == progress.job.input["segment"] else built
+    follow_segments(timezone.now())
     return {"size": built.size, "came": built.came, "left": built.left, "error": built.error}
 
 

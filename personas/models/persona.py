@@ -75,6 +75,19 @@ class DriftDay(models.Model):
         return f"{self.day} {self.drift:.2f}"
 
 
+class PersonaQuerySet(models.QuerySet["Persona"]):
+    """Reads of personas."""
+
+    def in_order(self) -> PersonaQuerySet:
+        """As lists show them: made by hand in the marketer's order, then computed ones, then plain rules."""
+        computed = models.ExpressionWrapper(Q(segment__isnull=True), models.BooleanField())
+        return self.order_by(computed, "is_rule", "rank", "-members", "pk")
+
+    def shown(self) -> PersonaQuerySet:
+        """Those that customers can belong to, in order."""
+        return self.filter(is_active=True).in_order()
+
+
 class Persona(models.Model):
     """An archetype, kept over refits. Human-written fields survive every rebuild.
 
@@ -131,6 +144,8 @@ class Persona(models.Model):
     card = models.JSONField(default=dict, help_text="numbers, topics, quotes, what sets them apart")
     card_at = models.DateTimeField(null=True)
 
+    objects = PersonaQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(share__range=(0, 1)), name="personas_persona_share"),
@@ -147,6 +162,11 @@ class Persona(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether people made it from a segment."""
+        return self.segment_id is not None
 
 
 class PersonaMembership(models.Model):

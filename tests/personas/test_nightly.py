@@ -30,13 +30,14 @@ from personas.models import (
     Traits,
 )
 from personas.nightly import is_due, register_step, start_rebuild, steps, sweep
+from personas.predictions import MODELS
 from personas.segments import create_segment, freeze_segment
 from personas.traits.compute import cut_list
 from tests.personas.world import World
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 9, 20)
-OWN = ["traits", "personas", "predictions", "stages", "segments", "cards"]
+OWN = ["traits", "personas", "predictions", "stages", "segments", "by hand", "cards"]
 MANY = {"all": [{"field": "traits.orders_total", "op": "gte", "value": 2}]}
 LATELY = {"all": [{"event": {"what": "interaction"}, "op": "at_least", "count": 1, "days": 40}]}
 
@@ -240,7 +241,7 @@ def test_a_full_rebuild_keeps_the_stored_models(extra_steps: Any) -> None:
     with time_machine.travel(at(TODAY), tick=True):
         rebuild()
         cards = models()
-        assert {name for name, _at in cards} == {"buying", "spending", "network", "hour"}
+        assert {name for name, _at in cards} == set(MODELS)
         rebuild(full=True)
         assert models() == cards
         rebuild(refit=True)
