@@ -9,11 +9,12 @@ class AnalyticsConfig(AppConfig):
     name = "analytics"
 
     def ready(self) -> None:
-        from analytics import holdings, rollups
+        from analytics import holdings, rollups, topics
         from analytics.demo import load
         from core.jobs import register_runner
         from personas.nightly import register_step
 
         holdings.register()
+        topics.register()
         register_runner(load.KIND, load.run)
         register_step("rollups", lambda run: rollups.nightly(), 60)
