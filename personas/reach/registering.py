@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from personas.nightly import Run, register_step
 from personas.reach.spend_files import register_spend_files
+
+STEP = "lookalikes"
 
 
 def register() -> None:
     """Called once, when the app is ready."""
     register_spend_files()
+    register_step(STEP, find_lookalikes, 45, weight=1)
+
+
+def find_lookalikes(run: Run) -> dict[str, Any]:
+    """Prospects who are like a persona, where anybody changed."""
+    if not run.anybody_changed:
+        return {"customers": 0, "near": 0, "written": 0}
+
+    from personas.reach.lookalikes import refresh_lookalikes
+
+    return refresh_lookalikes(run.moment.now)
