@@ -122,6 +122,8 @@ def fit(frame: pd.DataFrame, *, names: Sequence[str] = ()) -> FittedModel | NotE
     all hold still under the bootstrap and lie apart. Where none lie apart, customers are a continuum: the
     largest division that holds still is taken, and figures say so.
     """
+    # Only what is loaded before the limit is held to it.
+    import sklearn.cluster  # noqa: F401
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     shaping = frame[touches(frame) >= LEAST_TOUCHES] if len(frame) else frame
