@@ -118,9 +118,8 @@ def test_a_model_that_was_taken_can_be_taken_back_with_everything_people_wrote(
     assert Persona.objects.filter(pk__in=[kept, lost], is_active=True).count() == 1
 
     for pk, row in own.items():
-        Traits.objects.filter(pk=pk).update(
-            **{name: row[name] for name in ("evening_share", "public_share", "discount_share")}
-        )
+        Traits.objects.filter(pk=pk).update(**{name: row[name] for name in HABITS})
+    first.refresh_from_db()
     assert [one.pk for one in proposals.earlier()] == [first.pk]
     with pytest.raises(ValidationError):
         proposals.take_back(to=second, by=mia)
