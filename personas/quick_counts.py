@@ -222,9 +222,11 @@ def cancel(token: str) -> int:
     """End every count that runs under this token; how many there were."""
     with transaction.atomic():
         _row(Sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_name(token)]))
+        # Materialized: the planner is free to signal before it compares names, and would signal everybody.
         ended = Sql(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
-            " AND datname = current_database() AND pid <> pg_backend_pid() AND pg_cancel_backend(pid)",
+            "WITH found AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+            " AND datname = current_database() AND pid <> pg_backend_pid())"
+            " SELECT count(*) FROM found WHERE pg_cancel_backend(pid)",
             [_name(token)],
         )
         return int(_row(ended)[0])

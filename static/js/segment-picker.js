@@ -25,7 +25,7 @@ export const makePicker = (el, icon, words, groups) => {
       const option = el("div", { role: "option", class: "r-pick", id: `field-${item.kind}-${item.name.replace(/\W/g, "-")}`, "aria-selected": "false" }, icon(iconOf(item.name)), el("span", {}, item.label));
       option.addEventListener("click", () => take(option));
       option.addEventListener("mousemove", () => { if (!option.hidden) point(shown().indexOf(option)); });
-      options.push({ option, item, text: folded(`${item.label} ${group.label}`) });
+      options.push({ option, item, label: folded(item.label), text: folded(`${item.label} ${group.label}`) });
       box.append(option);
     });
     list.append(box);
@@ -49,8 +49,13 @@ export const makePicker = (el, icon, words, groups) => {
     list.querySelectorAll('[role="group"]').forEach((box) => { box.hidden = !box.querySelector('[role="option"]:not([hidden])'); });
     none.textContent = shown().length ? "" : words.nothing;
     none.hidden = shown().length > 0;
-    point(0);
+    // The nearest is pointed at: what is called so, then what begins so, then what holds it in its own name.
+    const typed = wanted.join(" ");
+    const near = [(label) => label === typed, (label) => label.startsWith(typed), (label) => label.includes(typed)];
+    const visible = options.filter(({ option }) => !option.hidden);
+    const best = typed ? near.map((fits) => visible.findIndex(({ label }) => fits(label))).find((place) => place >= 0) : 0;
     list.scrollTop = 0;
+    point(best ?? 0)?.scrollIntoView({ block: "nearest" });
   };
   const take = (option) => {
     const { item } = options.find((one) => one.option === option);
