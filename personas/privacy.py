@@ -21,7 +21,7 @@ from personas.traits.catalogue import CATALOGUE
 
 LEAST_QUOTE, LONGEST_QUOTE = 30, 220
 """Letters of what may stand on a card (`sql/card_quotes.sql`)."""
-TEXTS_ON_CARDS = ("quotes", "complaints", "replies")
+TEXTS_ON_CARDS = ("quotes", "complaints", "glad", "replies")
 """Parts of a card that hold what somebody wrote."""
 
 

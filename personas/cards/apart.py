@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection
 
+from core import networks
 from personas.traits.catalogue import CATALOGUE, Trait
 
 MOST = 6
@@ -77,7 +78,9 @@ def _of_words(words: Sequence[Row], least_base: int) -> list[Row]:
         effect = odds * sqrt(3) / pi
         held = best.get(row["trait"])
         if effect >= LEAST_EFFECT and (held is None or effect > held["effect"]):
-            named = {**_named(by_name[row["trait"]]), "type": "share", "value": row["value"]}
+            trait = by_name[row["trait"]]
+            named = {**_named(trait), "type": "share", "value": row["value"]}
+            named["label"] = f"{trait.label}: {_shown(trait.name, row['value'])}"
             best[row["trait"]] = {**named, **_compared(n / base, all_n / all_base, effect), "base": base}
     return list(best.values())
 
@@ -90,6 +93,10 @@ def _named(trait: Trait) -> Row:
         "unit": trait.unit,
         "value": None,
     }
+
+
+def _shown(name: str, value: str) -> str:
+    return networks.get(value).label if name.endswith("network") else value
 
 
 def _compared(here: float, there: float, effect: float) -> Row:

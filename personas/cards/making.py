@@ -7,7 +7,7 @@ from typing import Any
 
 from personas.cards.apart import LEAST_BASE, sets_apart
 from personas.cards.gathering import MONTH, WEEKS_12, YEAR, Gathered
-from personas.cards.voices import complaints, quotes, replies
+from personas.cards.voices import complaints, glad, quotes, replies
 
 TOP = 5
 HEAT = 5
@@ -46,6 +46,7 @@ def make_card(gathered: Gathered, persona_id: int) -> Row:
         "hurts": _hurts(gathered.topics.get(persona_id, ())),
         "quotes": quotes(found, names),
         "complaints": complaints(found, names),
+        "glad": glad(found, names),
         "networks": _networks(gathered.networks.get(persona_id, ()), gathered.network_days),
         "content": _content(gathered.content.get(persona_id, ()), gathered.content.get(None, ())),
         "answers": answers,

@@ -17,6 +17,8 @@ LEAST_LETTERS = 30
 MOST_GAPS = 2
 """A text with more places taken out than this says little and is not shown."""
 LEAST_NAME = 3
+CLEAR = 0.5
+"""A sentiment that far from zero is a clear one."""
 WRITTEN_BY_OTHERS = 2
 """A word in small letters in so many texts is a word, though somebody may be called so."""
 Row = dict[str, Any]
@@ -150,8 +152,19 @@ def quotes(found: Sequence[Row], others: Collection[str] = (), most: int = QUOTE
 
 
 def complaints(found: Sequence[Row], others: Collection[str] = (), most: int = QUOTES) -> list[Row]:
-    """The unhappiest voices alone."""
-    return quotes([row for row in found if row["sentiment"] < 0], others, most)
+    """What hurts, in their words: complaints before other unhappy words, the shorter before the longer."""
+    unhappy = [row for row in found if row["sentiment"] < 0]
+    unhappy.sort(
+        key=lambda row: (row.get("reason") != "complaint", row["sentiment"] > -CLEAR, len(row["text"]))
+    )
+    return quotes(unhappy, others, most)
+
+
+def glad(found: Sequence[Row], others: Collection[str] = ()) -> list[Row]:
+    """What they are glad of: praise before other happy words, the shorter before the longer."""
+    happy = [row for row in found if row["sentiment"] > 0]
+    happy.sort(key=lambda row: (row.get("reason") != "praise", row["sentiment"] < CLEAR, len(row["text"])))
+    return quotes(happy, others, most=1)
 
 
 def replies(found: Sequence[Row], others: Collection[str] = (), most: int = REPLIES) -> list[Row]:

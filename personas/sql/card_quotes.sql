@@ -1,6 +1,6 @@
 -- Texts of sure members with a clear mood that could be quoted: of each persona the newest of each mood.
 -- From card_said; engagement_interaction and crm_customer by their keys.
-SELECT q.persona_id, q.id, q.customer_id, q.sentiment, q.kind, a.network, i.rating, i.text, c.name, q.occurred_at
+SELECT q.persona_id, q.id, q.customer_id, q.sentiment, q.reason, q.kind, a.network, i.rating, i.text, c.name, q.occurred_at
 FROM (
     SELECT *, row_number() OVER (
         PARTITION BY persona_id, sentiment > 0 ORDER BY occurred_at DESC, id DESC

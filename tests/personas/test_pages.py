@@ -193,6 +193,8 @@ def test_what_people_wrote_on_a_persona_is_kept(mia, world, signed_in) -> None:
         "goals": "",
         "how_to_speak": "-hurry",
         "rank": 1,
+        "icon": "ti-leaf",
+        "seen": 0,
     }
     url = reverse("personas:persona-edit", args=[persona.pk])
     assert signed_in(mia).post(url, given).status_code == 302
