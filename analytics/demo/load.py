@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -19,6 +19,7 @@ from analytics.demo import shop
 from analytics.demo.generator import Demo, Interaction, Order, Person, Post, generate
 from analytics.demo.lives import interests_of, work_of
 from analytics.demo.records import write_records
+from analytics.demo.surveys import surveys
 from core.jobs import JobFailed, JobIsOpen, Progress
 from core.models import Workspace
 from crm.linkage.jobs import start_search
@@ -94,6 +95,8 @@ def run(progress: Progress) -> dict[str, Any]:
         for stored in load_interactions(demo, accounts):
             counts["interactions"] += stored
             progress.beat(done + counts["interactions"], total)
+    with progress.step("surveys") as counts:
+        counts["interactions"] = load_surveys(demo, accounts, now)
     with progress.step("orders") as counts:
         counts["orders"] = load_orders(demo)
     with progress.step("desk"):
@@ -189,10 +192,19 @@ def _person(person: Person, accounts: dict[str, ChannelAccount], seed: int) -> P
 
 def load_interactions(demo: Demo, accounts: dict[str, ChannelAccount]) -> Iterator[int]:
     """Pages of one account at a time, as a platform would give them; how many each stored."""
+    return _load(demo, accounts, demo.interactions)
+
+
+def load_surveys(demo: Demo, accounts: dict[str, ChannelAccount], now: datetime) -> int:
+    """What the shop asked after its talks, and who answered."""
+    return sum(_load(demo, accounts, surveys(demo.seed, demo.interactions, now)))
+
+
+def _load(demo: Demo, accounts: dict[str, ChannelAccount], lines: Sequence[Interaction]) -> Iterator[int]:
     people = {person.number: person for person in demo.people}
     posts = {post.external_id: post for post in demo.posts}
     for network, account in accounts.items():
-        rows = [row for row in demo.interactions if row.network == network]
+        rows = [row for row in lines if row.network == network]
         for page in _pages(rows):
             events = [_event(row, people[row.person], posts) for row in page]
             yield len(ingest(account, events, live=False).ids)

@@ -15,6 +15,7 @@ from analytics.demo.generator import Demo, generate
 from analytics.demo.kinds import KINDS, LEVELS
 from analytics.demo.lives import interests_of, work_of
 from analytics.demo.shop import NETWORKS, PRODUCTS
+from analytics.demo.surveys import surveys
 from engagement.reading import read_texts
 from tests.personas.trait_oracle import NOW, demo_shop
 
@@ -194,3 +195,19 @@ def test_what_people_work_as_and_like_is_the_same_again_and_leans_by_network():
     works = [work_of(7, number, ["email"]) for number in range(400)]
     assert all(bool(field) == bool(job) for field, job in works)
     assert 150 < sum(bool(field) for field, _job in works) < 290
+
+
+def test_surveys_follow_private_talks_and_some_people_answer_them(demo: Demo) -> None:
+    asked = [row for row in surveys(7, demo.interactions, NOW) if row.direction == "outbound"]
+    said = [row for row in surveys(7, demo.interactions, NOW) if row.direction == "inbound"]
+    assert surveys(7, demo.interactions, NOW) == surveys(7, demo.interactions, NOW)
+    assert len(asked) > 800
+    assert 0.25 < len(said) / len(asked) < 0.5
+    known = {row.external_id: row for row in asked}
+    for row in said:
+        before = known[row.in_reply_to]
+        assert before.occurred_at < row.occurred_at <= NOW
+        assert (row.person, row.thread_key) == (before.person, before.thread_key)
+        assert 0 <= (row.rating or 0) <= 10
+    mine = {row.external_id for row in demo.interactions}
+    assert not mine & {row.external_id for row in (*asked, *said)}
