@@ -7,6 +7,7 @@ habits of the whole window, which may favor them a little.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -242,64 +243,52 @@ def _fit_category(
     if began is None or extent.ended is None or (extent.ended - began).days < LEAST_DAYS or len(names) < 2:
         return f"Needs {LEAST_DAYS} days of orders whose lines name a category, and two categories."
     cut = day_number(extent.ended) - min(LONGEST_HOLDOUT, (extent.ended - began).days // 3)
-    tested = _first_after(bought, len(names), cut)
+    tested, last = _held_out_purchases(bought, len(names), cut)
     if len(tested.customer) < LEAST_NEXT:
         return (
-            f"Needs {LEAST_NEXT} customers who bought before and within the time held out;"
+            f"Needs {LEAST_NEXT} purchases in the time held out by customers who had bought before;"
             f" there are {len(tested.customer)}."
         )
-    return _judge_category(bought, names, cut, tested, whom)
-
-
-def _judge_category(bought: Purchases, names: list[str], cut: int, tested: Baskets, whom: Whom) -> Judged:
     model = NextCategory.fit(bought.until(cut), len(names))
+    judged = _judge_category(model, tested, last)
+    figures = {**judged.figures, "categories": len(names), "every": whom.every}
+    return replace(
+        judged, parameters=NextCategory.fit(bought, len(names)).kept() | {"names": names}, figures=figures
+    )
+
+
+def _held_out_purchases(bought: Purchases, width: int, cut: int) -> tuple[Baskets, Floats]:
+    """Purchases after a cut by customers who had bought before, and what was in the one before each."""
+    found, last = [], []
+    for part in bought.portions():
+        every = Baskets.of(part, width)
+        rows = np.flatnonzero((every.day > cut) & (every.number > 0))
+        found.append(every.only(rows))
+        last.append(every.inside[rows - 1])
+    return joined(found), np.concatenate(last)
+
+
+def _judge_category(model: NextCategory, tested: Baskets, last: Floats) -> Judged:
+    """Whether the first guess was in the purchase, against the better of two plain guesses."""
     expected = model.expected(tested)
     popular = np.broadcast_to(model.popular, expected.shape)
-    own = _last_before(bought, len(names), cut, tested) * 2 + popular
-    rows = np.arange(len(expected))
-    found = {
-        (name, first): hits(rank, tested, first)
-        for name, rank in (("model", expected), ("popular", popular), ("own", own))
-        for first in (1, 3)
-    }
-    misses = {name: 1.0 - found[name, 1].astype(float) for name in ("model", "popular", "own")}
+    ranks = {"model": expected, "popular": popular, "own": 2 * last + popular}
+    misses = {name: 1.0 - hits(rank, tested, 1).astype(float) for name, rank in ranks.items()}
     better = min(("popular", "own"), key=lambda name: misses[name].mean())
-    won = contest(misses["model"], misses[better])
-    top = np.argmax(np.round(expected, 9), axis=1)
-    rates = {f"{name}_hit_{first}": hit.mean() for (name, first), hit in found.items()}
+    _customers, place = np.unique(tested.customer, return_inverse=True)
+    won = contest(*(np.bincount(place, misses[name]).astype(float) for name in ("model", better)))
+    rows, top = np.arange(len(expected)), np.argmax(np.round(expected, 9), axis=1)
+    rates = {f"{name}_hit_{n}": hits(rank, tested, n).mean() for name, rank in ranks.items() for n in (1, 3)}
     return Judged(
-        parameters=NextCategory.fit(bought, len(names)).kept() | {"names": names},
+        parameters={},
         figures={
             "miss": misses["model"].mean(),
             "baseline_miss": misses[better].mean(),
             **won.figures(),
             **rates,
-            "categories": len(names),
             "judged": len(rows),
-            "every": whom.every,
         },
         calibration=tenths(expected[rows, top], tested.inside[rows, top]),
         is_used=won.is_won,
-        why="The first purchase in a held-out time: whether it held the category that was expected.",
+        why="Purchases in a held-out time: whether they held the category that was expected.",
     )
-
-
-def _first_after(bought: Purchases, width: int, cut: int) -> Baskets:
-    """The first purchase after a cut of everybody who had bought before it."""
-    found = []
-    for part in bought.portions():
-        every = Baskets.of(part, width)
-        later = (every.day > cut) & (every.number > 0)
-        later[1:] &= every.day[:-1] <= cut
-        found.append(every.only(later))
-    return joined(found)
-
-
-def _last_before(bought: Purchases, width: int, cut: int, tested: Baskets) -> Floats:
-    """What was in the last purchase before a cut, for those who are tested."""
-    found = []
-    for part in bought.until(cut).portions():
-        every = Baskets.of(part, width)
-        last = every.only(np.append(every.customer[1:] != every.customer[:-1], True))
-        found.append(last.inside[np.isin(last.customer, tested.customer)])
-    return np.concatenate(found)

@@ -82,7 +82,7 @@ class CardPage:
         if days:
             return _("%(n)s customers, %(days)s days held out") % {"n": judged, "days": int(days)}
         if self.about.measure == "miss":
-            return _("first purchases of %(n)s customers in the time held out") % {"n": judged}
+            return _("%(n)s purchases in the time held out") % {"n": judged}
         if self.card.name == "hour":
             return _("%(n)s touches in the time held out") % {"n": judged}
         return _("%(n)s messages in the time held out") % {"n": judged}
