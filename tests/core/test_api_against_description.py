@@ -105,7 +105,7 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "affiliations": row.pk,
         "tags": tag_called("vip").pk,
         "custom-fields": field.pk,
-        **dict.fromkeys(("events", "me", "privacy", "rebuilds", "search"), ""),
+        **dict.fromkeys(("events", "me", "predictions", "privacy", "rebuilds", "search"), ""),
     }
     return {name: str(pk) for name, pk in found.items()}
 
