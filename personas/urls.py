@@ -10,6 +10,7 @@ from personas import (
     persona_urls,
     prediction_views,
     reach_urls,
+    reading_urls,
     segment_urls,
     views,
 )
@@ -32,4 +33,5 @@ urlpatterns = [
     ),
     *card_urls.urlpatterns,
     *reach_urls.urlpatterns,
+    *reading_urls.urlpatterns,
 ]
