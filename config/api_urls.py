@@ -21,8 +21,10 @@ from engagement import channel_api as channels
 from engagement.visits.api import TrackEndpoint
 from personas import api as personas
 from personas import prediction_api as predictions
+from personas import reach_api as reach
 from personas import segment_api as segments
 from personas import trait_api as traits
+from personas.personalize_api import PersonalizeEndpoint
 
 app_name = "api"
 router = SimpleRouter()
@@ -42,6 +44,8 @@ router.register("interactions", engagement.InteractionEndpoint, "interaction")
 router.register("conversations", engagement.ConversationEndpoint, "conversation")
 router.register("segments", segments.SegmentEndpoint, "segment")
 router.register("personas", personas.PersonaEndpoint, "persona")
+router.register("ad-spend", reach.AdSpendEndpoint, "ad-spend")
+router.register("reach-plans", reach.ReachPlanEndpoint, "reach-plan")
 router.register("jobs", accounts.JobEndpoint, "job")
 
 urlpatterns = [
@@ -87,6 +91,16 @@ urlpatterns = [
         r"^identities/(?P<pk>[0-9]{1,19})/detach/$",
         merging.AttachEndpoint.as_view({"post": "detach"}),
         name="identity-detach",
+    ),
+    re_path(
+        r"^personas/(?P<pk>[0-9]{1,19})/lookalikes/$",
+        reach.LookalikeEndpoint.as_view({"get": "read"}),
+        name="persona-lookalikes",
+    ),
+    path(
+        "personalize/",
+        PersonalizeEndpoint.as_view({"get": "read", "options": "preflight"}),
+        name="personalize",
     ),
     path("rebuilds/", personas.RebuildEndpoint.as_view({"post": "create"}), name="rebuild-list"),
     *router.urls,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from personas import reach_views, spend_views
+from personas import key_views, lookalike_views, reach_views, spend_views
 
 urlpatterns = [
     path("personas/plans/", reach_views.plan_list, name="plan-list"),
@@ -18,4 +18,10 @@ urlpatterns = [
     path("personas/spend/entries/export/", spend_views.spend_export, name="spend-export"),
     path("personas/spend/entries/<int:pk>/", spend_views.spend_edit, name="spend-edit"),
     path("personas/spend/entries/<int:pk>/delete/", spend_views.spend_delete, name="spend-delete"),
+    path("personas/<int:pk>/lookalikes/", lookalike_views.lookalikes, name="lookalikes"),
+    path("personas/<int:pk>/lookalikes/list/", lookalike_views.lookalike_list, name="lookalike-list"),
+    path("personas/<int:pk>/lookalikes/export/", lookalike_views.lookalike_export, name="lookalike-export"),
+    path("personas/keys/", key_views.key_list, name="key-list"),
+    path("personas/keys/new/", key_views.key_new, name="key-new"),
+    path("personas/keys/<int:pk>/revoke/", key_views.key_revoke, name="key-revoke"),
 ]

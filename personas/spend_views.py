@@ -63,7 +63,7 @@ def spend_customers(request: HttpRequest) -> HttpResponse:
     form = SpanForm(request.GET)
     span = form.span()
     behind = _behind(request)
-    found = customers_behind(span, behind).visible_to(request.user)
+    found = customers_behind(span, behind, by=staff(request))
     page = page_for(request, found.prefetch_related("identities"), sorts=CUSTOMER_SORTS, default="name")
     context = {"page": page, "span": span, "said": _said(behind), "within": WITHIN}
     return render(request, "personas/spend_customers.html", context)

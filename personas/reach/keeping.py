@@ -112,7 +112,7 @@ def _done(plan: ReachPlan, until: date, workspace: Workspace) -> list[Row]:
     audience = audience_of(plan.persona, plan.segment)
     text = statement("personas", "reach_done").replace("/*members*/", audience.members)
     zone = workspace.tz
-    parameters = {
+    parameters: dict[str, Any] = {
         "start": datetime.combine(plan.first_day, time.min, tzinfo=zone),
         "before": datetime.combine(until + timedelta(days=1), time.min, tzinfo=zone),
         "zone": workspace.zone,

@@ -21,6 +21,7 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.db.models.expressions import RawSQL
 
+from accounts.models import User
 from core import networks
 from core.models import Workspace
 from core.sql import statement
@@ -259,8 +260,8 @@ class Behind:
     how: str = ""
 
 
-def customers_behind(span: Span, behind: Behind) -> QuerySet[Customer]:
-    """The customers whom a figure counts."""
+def customers_behind(span: Span, behind: Behind, *, by: User) -> QuerySet[Customer]:
+    """The customers whom a figure counts, of those that this person sees."""
     conditions, more = ["true"], _parameters(span)
     for name, value in (("network", behind.network), ("campaign", behind.campaign), ("how", behind.how)):
         if value:
@@ -274,6 +275,6 @@ def customers_behind(span: Span, behind: Behind) -> QuerySet[Customer]:
     text = statement("personas", "spend_results").replace(
         "/*what*/", f"customer_id FROM attributed WHERE {' AND '.join(conditions)}"
     )
-    names: list[str] = []
-    text = _PLACE.sub(lambda found: names.append(found[1]) or "%s", text)
-    return Customer.objects.filter(pk__in=RawSQL(text, [more[name] for name in names]))  # noqa: S611
+    names = _PLACE.findall(text)
+    text = _PLACE.sub("%s", text)
+    return Customer.objects.visible_to(by).filter(pk__in=RawSQL(text, [more[name] for name in names]))  # noqa: S611

@@ -108,9 +108,9 @@ def write_spend(rows: Sequence[SpendIn], *, source: str, by: User | None) -> Spe
             "by": by.pk if by else None,
         },
     )
-    for row in written:
-        key = (row["network"], row["campaign"], row["day"])
-        result.outcomes[good[key][0]] = SpendOutcome.STORED if row["inserted"] else SpendOutcome.CHANGED
+    for one in written:
+        position = good[one["network"], one["campaign"], one["day"]][0]
+        result.outcomes[position] = SpendOutcome.STORED if one["inserted"] else SpendOutcome.CHANGED
     result.ids = _ids(list(good))
     return result
 
