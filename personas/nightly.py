@@ -23,12 +23,12 @@ from core import shards
 from core.events import emit
 from core.jobs import JobFailed, JobIsOpen, Progress, start_job
 from core.models import Job, Workspace
+from core.statistics import analyze, forget_emptiness
 from crm.strays import mend_strays
 from personas.building import build_segment, in_levels, needs_build
 from personas.models import ChangedCustomer, Rebuild, Segment, SegmentSize
 from personas.traits.compute import (
     Moment,
-    analyze,
     cut_list,
     fingerprint,
     list_all,
@@ -40,6 +40,15 @@ log = structlog.get_logger(__name__)
 KIND, QUEUE = "rebuild", "nightly"
 # Steps that several processes work on.
 TRAITS, SEGMENTS = "rebuild.traits", "rebuild.segments"
+# Tables of one row or more a customer, which the first rebuild finds empty.
+COMPUTED = (
+    "personas_traits",
+    "personas_customerday",
+    "personas_personamembership",
+    "personas_prediction",
+    "personas_segmentmembership",
+    "personas_changedcustomer",
+)
 # Rows from which the planner is told of what a step wrote, instead of waiting for autovacuum.
 ANALYZE_FROM = 1_000
 DUE_AT = time(3, 30)
@@ -240,6 +249,7 @@ def _close(run: Run) -> dict[str, Any]:
 def refresh_traits(run: Run) -> dict[str, Any]:
     """List who may have changed, then refresh them in ranges of ids, with whoever helps."""
     if "listed" not in run.facts:
+        forget_emptiness(*COMPUTED)
         with transaction.atomic():
             listed = _list(run)
             shards.cut(run.job, TRAITS, [{**part, **run.moment.to_json()} for part in cut_list()])
@@ -295,6 +305,8 @@ def assign_personas(run: Run) -> dict[str, Any]:
         )
         if found["written"]:
             run.save(changed=True)
+    if found["written"] > ANALYZE_FROM:
+        analyze("personas_personamembership")
     return found
 
 
@@ -309,6 +321,8 @@ def predict_customers(run: Run) -> dict[str, Any]:
         )
         if found["written"]:
             run.save(changed=True)
+    if found["written"] > ANALYZE_FROM:
+        analyze("personas_prediction")
     return found
 
 

@@ -6,12 +6,14 @@ rows give the same steps, so merges, undone merges and late data need nothing of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import transaction
 
+from core import shards
 from core.models import JobState, Workspace
 from core.sql import run as run_sql
 from core.sql import statement
@@ -19,12 +21,13 @@ from crm import journey
 from crm.journey import Journeys, Written
 from crm.models import CustomerTouch
 from personas.models import ChangedCustomer, Rebuild
+from personas.traits.compute import Moment, cut_list
 
 if TYPE_CHECKING:
     from personas.nightly import Run
 
 BATCH = 10_000
-STEP = "stages"
+STEP, SHARDS = "stages", "rebuild.stages"
 
 
 def compute(customers: Sequence[int], *, today: date, zone: str, told: bool = True) -> Written:
@@ -42,8 +45,8 @@ def compute_at_once(customers: Sequence[int]) -> Written:
 
 
 def compute_changed(run: Run, *, since: date | None) -> dict[str, Any]:
-    """The step of a rebuild: everybody on its list, in order of id. `since` is the day of the last rebuild by
-    the same rules; None where there is none, and then nobody is told.
+    """The step of a rebuild: everybody on its list, in ranges of ids, with whoever helps. `since` is the day
+    of the last rebuild by the same rules; None where there is none, and then nobody is told.
     """
     moment = run.moment
     if "stages_told" not in run.facts:
@@ -51,36 +54,31 @@ def compute_changed(run: Run, *, since: date | None) -> dict[str, Any]:
             if since is not None:
                 bounds = {"since": since, "today": moment.today, "zone": moment.zone}
                 run_sql("personas", "list_related", bounds)
-            run.save(stages_told=since is not None and _was_done_before(run.rebuild))
-    total = max(ChangedCustomer.objects.count(), 1)
-    while True:
-        with transaction.atomic():
-            batch = _next(run.facts.get("stages_after", 0))
-            if not batch:
-                break
-            found = compute(batch, today=moment.today, zone=moment.zone, told=bool(run.facts["stages_told"]))
-            run_sql("personas", "follow_stages", {"customers": batch})
-            _save(run, batch, found)
-        run.tick(run.facts["stages_seen"] / total)
-    names = {"customers": "stages_seen", "written": "stages_written", "moved": "stages_moved"}
-    return {name: run.facts.get(fact, 0) for name, fact in names.items()}
+            told = since is not None and _was_done_before(run.rebuild)
+            parts = [{**part, **moment.to_json(), "told": told} for part in cut_list(BATCH)]
+            shards.cut(run.job, SHARDS, parts)
+            run.save(stages_told=told)
+    done = shards.work_off(run.progress, SHARDS, tick=run.tick)
+    found = {name: sum(one[name] for one in done) for name in ("customers", "written", "moved", "records")}
+    # Segments ask about the stage: a change has them built.
+    if found.pop("records"):
+        run.save(changed=True)
+    return found
 
 
-def _next(after: int) -> list[int]:
-    listed = ChangedCustomer.objects.filter(customer_id__gt=after).order_by("customer_id")
-    return list(listed.values_list("customer_id", flat=True)[:BATCH])
-
-
-def _save(run: Run, batch: Sequence[int], found: Written) -> None:
-    """What a batch did, in its transaction. Segments ask about the stage: a change has them built."""
-    kept = run.facts
-    run.save(
-        stages_after=batch[-1],
-        stages_seen=kept.get("stages_seen", 0) + len(batch),
-        stages_written=kept.get("stages_written", 0) + found.steps + found.records,
-        stages_moved=kept.get("stages_moved", 0) + len(found.moved),
-        changed=bool(kept.get("changed")) or bool(found.records),
-    )
+def _compute_part(_job: UUID, part: Mapping[str, Any]) -> dict[str, int]:
+    """The shard of `compute_changed`: the listed customers of one range of ids."""
+    listed = ChangedCustomer.objects.filter(customer_id__gt=part["after"], customer_id__lte=part["upto"])
+    customers = list(listed.order_by("customer_id").values_list("customer_id", flat=True))
+    moment = Moment.from_json(part)
+    found = compute(customers, today=moment.today, zone=moment.zone, told=part["told"])
+    run_sql("personas", "follow_stages", {"customers": customers})
+    return {
+        "customers": len(customers),
+        "written": found.steps + found.records,
+        "moved": len(found.moved),
+        "records": found.records,
+    }
 
 
 def _was_done_before(rebuild: Rebuild) -> bool:
@@ -94,3 +92,4 @@ def _was_done_before(rebuild: Rebuild) -> bool:
 def register() -> None:
     """Called once, when the app is ready."""
     journey.register_compute(compute_at_once)
+    shards.register_work(SHARDS, _compute_part, queue="nightly")

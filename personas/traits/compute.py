@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection
 
 from core.sql import rows, run, statement
+from core.statistics import analyze
 from personas.traits.catalogue import CATALOGUE, WINDOWS
 from personas.traits.sources import traits_statement
 from personas.traits.zones import country_zones, zone_parameters
@@ -76,11 +77,6 @@ def cut_list(size: int = BATCH) -> list[dict[str, int]]:
     analyze("personas_changedcustomer")
     edges = [0, *(row["upto"] for row in rows("personas", "cut_list", {"size": size}))]
     return [{"after": after, "upto": upto} for after, upto in pairwise(edges)]
-
-
-def analyze(*tables: str) -> None:
-    """Have the planner know how much stands in tables that were just written."""
-    _execute(f"ANALYZE {', '.join(tables)}")
 
 
 def refresh_next(after: int, moment: Moment, *, limit: int = BATCH, upto: int = 2**63 - 1) -> Refreshed:
