@@ -34,6 +34,7 @@ class About:
 _PANEL, _RULES = _("Customer page and reply pane"), _("Rules of segments")
 _API, _CARDS = _("API: /customers/{id}/predictions/"), _("Persona cards")
 _TOLD = _("What customers are told about themselves")
+_SHOP = _("Personalization of the shop")
 
 MODELS: Mapping[str, About] = {
     "buying": About(
@@ -115,7 +116,7 @@ MODELS: Mapping[str, About] = {
         _("Everybody answers as often as all do."),
         "brier",
         _("Brier score of an answer within 14 days"),
-        (_PANEL, _API),
+        (_PANEL, _RULES, _API),
         (
             _("Correcting who is missing in a survey's result: who answers differs from who does not."),
             _("Surveys of another kind or length than those sent so far."),
@@ -129,7 +130,7 @@ MODELS: Mapping[str, About] = {
         _("The better of: the category most popular with all, and the one of their own last purchase."),
         "miss",
         _("part of the purchases whose first guess was wrong"),
-        (_PANEL, _API),
+        (_PANEL, _RULES, _SHOP, _API),
         (
             _("Products: it knows categories as the orders name them."),
             _("New categories, which nobody has bought yet."),

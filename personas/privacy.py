@@ -100,10 +100,15 @@ def predictions(subject: Subject) -> Section:
             "still_a_customer": one.active_probability,
             "orders_next_365_days": one.orders_365,
             "value_next_365_days": one.value_365,
+            "value_at_least": one.value_low,
+            "value_at_most": one.value_high,
             "best_network": one.best_network,
             "best_network_rate": one.best_network_rate,
             "best_hour": one.best_hour,
             "rests_on_messages": one.base,
+            "answers_a_survey": one.survey_probability,
+            "next_category": one.next_category,
+            "next_category_share": one.next_category_share,
             "computed_at": one.computed_at.isoformat(),
         }
         for one in found
