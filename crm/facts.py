@@ -17,6 +17,8 @@ from crm.models import Customer
 
 STAFF = "staff"
 CUSTOMER = "customer"
+WORDS = "words"
+"""What somebody wrote about themselves, read by a machine."""
 PEOPLE = frozenset({STAFF, CUSTOMER})
 """Sources through which a person speaks; every other source is a machine."""
 CUSTOM = "custom."

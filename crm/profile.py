@@ -129,6 +129,8 @@ def _who(source: str, name: str) -> str:
         return _("by %(name)s") % {"name": name or _("staff")}
     if source == facts.CUSTOMER:
         return _("by themselves")
+    if source == facts.WORDS:
+        return _("from what they wrote")
     kind, _colon, rest = source.partition(":")
     if kind == "api":
         return _("from the API key %(name)s") % {"name": rest}

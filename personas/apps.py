@@ -26,6 +26,7 @@ class PersonasConfig(AppConfig):
             segments,
             stages,
             timeline,
+            words,
         )
         from personas.reach import registering as reach
         from personas.text import nightly as texts
@@ -45,6 +46,7 @@ class PersonasConfig(AppConfig):
         search.register()
         reach.register()
         texts.register()
+        words.register()
         register_runner(nightly.KIND, nightly.run_rebuild, queue="nightly")
         register_runner("segment.build", segments.run_build)
         register_runner(proposals.KIND, proposals.run_fit)

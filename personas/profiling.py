@@ -24,6 +24,7 @@ from personas.models import (
     SegmentMembership,
 )
 from personas.privacy import drop_quotes
+from personas.words import forget_words
 
 INFERRED = ("prediction.", "persona")
 """Fields of rules that look at what was inferred begin so."""
@@ -42,6 +43,7 @@ def forget_profile(customers: Sequence[int]) -> Mapping[str, int]:
             customer_id__in=customers, segment_id__in=segments
         ).delete()[0],
     }
+    gone["words"] = forget_words(customers)
     CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=pk) for pk in customers])
     return gone
 

@@ -31,7 +31,7 @@ class TraitOut(serializers.Serializer[Trait]):
     """What a trait is: `rule_field` is the name by which rules of segments ask for it."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     type = serializers.ChoiceField(TYPES, help_text="share: 0 to 1; hour: 0 to 23; weekday: 1 is Monday")
     unit = serializers.SerializerMethodField(help_text="what stands beside the figure; a currency for money")
     group = serializers.CharField()
@@ -43,7 +43,8 @@ class TraitOut(serializers.Serializer[Trait]):
     rule_field = serializers.CharField()
 
     def get_unit(self, trait: Trait) -> str:
-        return self.context["currency"] if "money" in (trait.type, trait.unit) else trait.unit
+        is_money = "money" in (trait.type, trait.unit)
+        return str(self.context["currency"]) if is_money else trait.unit
 
 
 class CatalogueOut(serializers.Serializer[Any]):
@@ -53,7 +54,7 @@ class CatalogueOut(serializers.Serializer[Any]):
 
 
 def _value(trait: Trait) -> serializers.Field[Any, Any, Any, Any]:
-    told = {"help_text": f"{trait.label}: {trait.description}", "read_only": True}
+    told: dict[str, Any] = {"help_text": f"{trait.label}: {trait.description}", "read_only": True}
     match trait.type:
         case "count":
             return serializers.IntegerField(**told)

@@ -21,6 +21,7 @@ from core.statistics import analyze
 from personas.traits.catalogue import CATALOGUE, WINDOWS
 from personas.traits.sources import traits_statement
 from personas.traits.zones import country_zones, zone_parameters
+from personas.words import hear
 
 BATCH = 20_000
 _SOURCES = ("said", "written", "bought")
@@ -84,15 +85,16 @@ def refresh_next(after: int, moment: Moment, *, limit: int = BATCH, upto: int = 
     transaction.
     """
     _execute(statement("personas", "working_tables"))
-    bounds = {"after": after, "upto": upto, "limit": limit, **zone_parameters(moment.zone)}
-    size = run("personas", "next_batch", bounds)
+    which = {"after": after, "upto": upto, "limit": limit, **zone_parameters(moment.zone)}
+    size = run("personas", "next_batch", which)
     if not size:
         _execute(_DROP)
         return Refreshed(0, 0, None)
     first, last = _row("SELECT min(customer_id), max(customer_id) FROM nightly_batch")
     _execute("ANALYZE nightly_batch")
     # Touches first: what is written with a touch that came later is seen again by the next rebuild.
-    run("personas", "consume_touches", {})
+    touched = {row["customer_id"] for row in rows("personas", "consume_touches", {})}
+    hear(sorted(touched))
     bounds = {"first": first, "last": last, "zone": moment.zone, "today": moment.today}
     for name in _SOURCES:
         run("personas", name, bounds)

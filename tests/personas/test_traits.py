@@ -20,6 +20,7 @@ from personas.models import ChangedCustomer, CustomerDay, Traits
 from personas.traits.catalogue import CATALOGUE
 from personas.traits.compute import Moment, Refreshed, list_all, list_changed, refresh_next
 from personas.traits.sources import traits_statement
+from personas.words import hear
 from tests.personas.traits_in_python import days as days_in_python
 from tests.personas.traits_in_python import traits
 from tests.personas.world import ZONE, World
@@ -150,6 +151,7 @@ def test_after_many_changes_the_incremental_run_gives_what_a_full_one_gives() ->
         done, world.today = done + some, today
         refresh(today, since=before)
     few, few_days = stored(), days()
+    assert hear([one.pk for one in world.customers()]) == []
     assert len(names) >= 18
     assert min(names.values()) >= done // 60
     agree(few, traits(sources(), today=today, zone=ZONE))

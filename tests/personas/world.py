@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Team
 from core.models import Workspace
+from crm import facts
 from crm.models import (
     Consent,
     Customer,
@@ -30,6 +31,14 @@ ZONE = "America/Santiago"
 """Its clocks change at midnight, so that some local days begin at one o'clock."""
 ZONES = ["", "", "", "America/New_York", "Asia/Kathmandu", "Mars/Olympus Mons", "../etc/passwd", "EST5EDT "]
 """Zones as records have them: none, good ones, and what is no zone at all."""
+TEXTS = [
+    "é😀",
+    "words" * 3,
+    "",
+    "I'm a nurse. Thanks!",
+    "As a teacher I love knitting.",
+    "My wife is a nurse",
+]
 TOPICS = ["delivery", "quality", "#summer", "waiting"]
 PRODUCTS = [
     ("a1", "Kettle", "kitchen"),
@@ -128,7 +137,7 @@ class World:
             direction="inbound",
             is_public=self.random.random() < 0.5,
             occurred_at=at,
-            text="words" * self.random.randrange(4) + "é😀",
+            text=self.random.choice(TEXTS),
             topics=self.random.sample(TOPICS, self.random.randrange(3)),
             rating=self.random.choice([None, 0, 3, 7, 10]),
             post=self.random.choice([None, self.post(account)]),
@@ -270,8 +279,11 @@ class World:
             "refunded": lambda: customer.orders.filter(status="paid").update(
                 status="refunded", refunded=Decimal("2.00")
             ),
-            "spoken again": lambda: customer.interactions.update(deleted_at=None, text="edited"),
+            "spoken again": lambda: customer.interactions.update(
+                deleted_at=None, text=self.random.choice(TEXTS)
+            ),
             "untagged": lambda: CustomerTag.objects.filter(customer=customer).delete(),
+            "worked by hand": lambda: self._set_profession(customer),
             "staged": lambda: Customer.objects.filter(pk=customer.pk).update(stage="advocacy"),
             "rated": lambda: customer.interactions.filter(kind="survey").update(rating=4),
         }
@@ -279,6 +291,11 @@ class World:
         changes[name]()
         self.touch(customer)
         return name
+
+    def _set_profession(self, customer: Customer) -> None:
+        one = Customer.objects.get(pk=customer.pk)
+        facts.take(one, {"profession": "music"}, source=facts.STAFF)
+        one.save(update_fields=["profession", "origins"])
 
     def _join(self, customer: Customer) -> None:
         if found := list(Conversation.objects.order_by("pk")):
