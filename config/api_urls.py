@@ -20,6 +20,7 @@ from engagement import api as engagement
 from engagement import channel_api as channels
 from engagement.visits.api import TrackEndpoint
 from personas import api as personas
+from personas import card_api as cards
 from personas import prediction_api as predictions
 from personas import reach_api as reach
 from personas import segment_api as segments
@@ -103,6 +104,7 @@ urlpatterns = [
         name="personalize",
     ),
     path("rebuilds/", personas.RebuildEndpoint.as_view({"post": "create"}), name="rebuild-list"),
+    *cards.urls,
     *router.urls,
     re_path("", Nothing.as_view()),
 ]

@@ -25,6 +25,8 @@ from crm.looks import note_look
 from crm.models import Customer
 from crm.redirecting import MERGED, moved
 from crm.trees import root_of
+from personas.card_api import CardWords
+from personas.card_serializers import PersonaCardOut
 from personas.filters import (
     PERSONA_MEMBER_SORTS,
     PERSONA_SORTS,
@@ -34,7 +36,6 @@ from personas.models import Persona, PersonaMembership, SegmentMembership
 from personas.nightly import start_rebuild
 from personas.serializers import (
     MembershipsOut,
-    PersonaCardOut,
     PersonaMemberOut,
     PersonaOut,
     RebuildIn,
@@ -61,14 +62,15 @@ def started(job: Job, request: Request) -> Response:
         responses=PersonaCardOut,
     ),
 )
-class PersonaEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
+class PersonaEndpoint(CardWords, ListModelMixin, RetrieveModelMixin, Endpoint):
     """Archetypes of customers."""
 
-    permission_classes = (Requires("persona.read"),)
+    permission_classes = (Requires("persona.read", write="persona.edit"),)
     filterset_class = PersonaFilter
     sorts = PERSONA_SORTS
     default_sort = "rank"
     parameters: ClassVar = {"members": PAGING}
+    conflicts = frozenset({"partial_update"})
 
     def get_queryset(self) -> QuerySet[Persona]:
         return Persona.objects.all()

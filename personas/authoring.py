@@ -5,6 +5,7 @@ A rebuild never writes any of it. Two people at once: whoever saves second is to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,10 @@ from accounts.services import record_audit
 from personas.models import Persona, PersonaNote
 
 WORDS = ("name", "icon", "summary", "goals", "motivations", "pains", "rank", "how_to_speak")
+LINES = ("goals", "motivations", "pains", "how_to_speak")
+LONGEST_LINE, MOST_LINES, LONGEST_SUMMARY = 160, 12, 600
 MOST_NOTES = 60
+_ICON = re.compile(r"ti-[a-z0-9-]{1,36}")
 
 
 class ChangedMeanwhile(ValidationError):
@@ -35,13 +39,40 @@ class ChangedMeanwhile(ValidationError):
         )
 
 
+def checked_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Words as they are kept: trimmed, and short enough for one sheet of paper. Raises ValidationError."""
+    unknown = set(words) - set(WORDS)
+    if unknown:
+        raise KeyError(*unknown)
+    told = {name: text.strip() if isinstance(text, str) else text for name, text in words.items()}
+    told |= {name: one_a_line(name, told[name]) for name in LINES if name in told}
+    if "name" in told and not told["name"]:
+        raise ValidationError({"name": _("A persona needs a name.")})
+    if len(told.get("summary", "")) > LONGEST_SUMMARY:
+        raise ValidationError({"summary": _("Keep it under 600 letters: the card is one sheet of paper.")})
+    if "icon" in told and not _ICON.fullmatch(told["icon"]):
+        raise ValidationError({"icon": _("Choose one of the pictures.")})
+    return told
+
+
+def one_a_line(name: str, text: str) -> str:
+    """A list as it is kept, without empty lines. Raises ValidationError."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > MOST_LINES:
+        raise ValidationError({name: _("Keep it to 12 lines: the card is one sheet of paper.")})
+    if any(len(line) > LONGEST_LINE for line in lines):
+        raise ValidationError({name: _("Keep each line under 160 letters.")})
+    return "\n".join(lines)
+
+
 @transaction.atomic
 def edit_persona(*, persona: Persona, words: Mapping[str, Any], seen: int, by: User) -> Persona:
     """Write what people wrote. `seen` is the count of edits that the form was opened with.
 
-    Raises ChangedMeanwhile where the card was changed since.
+    Raises ChangedMeanwhile where the card was changed since, ValidationError by field.
     """
     check(by, "persona.edit")
+    words = checked_words(words)
     rows = Persona.objects.select_for_update(of=("self",)).select_related("edited_by")
     held: Persona = rows.get(pk=persona.pk)
     if held.edits != seen:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from personas.authoring import WORDS, checked_address
+from personas.authoring import WORDS, checked_address, checked_words
 from personas.models import Persona, PersonaNote
 from personas.sharing import DAYS
 
@@ -33,7 +33,6 @@ ICONS = (
     ("ti-tool", _("Tool")),
     ("ti-home", _("House")),
 )
-LONGEST_LINE, MOST_LINES = 160, 12
 
 
 class CardForm(forms.ModelForm):
@@ -75,41 +74,14 @@ class CardForm(forms.ModelForm):
         self.fields["icon"] = forms.ChoiceField(choices=[*own, *ICONS], label=_("Picture"))
         self.initial.setdefault("seen", self.instance.edits)
 
-    def clean_summary(self) -> str:
-        """Two sentences, not a page: the card is one sheet of paper."""
-        text: str = self.cleaned_data["summary"].strip()
-        if len(text) > 600:
-            raise forms.ValidationError(_("Keep it under 600 letters: the card is one sheet of paper."))
-        return text
-
-    def clean_goals(self) -> str:
-        """Lines that fit on the sheet."""
-        return _lines(self.cleaned_data["goals"])
-
-    def clean_motivations(self) -> str:
-        """Lines that fit on the sheet."""
-        return _lines(self.cleaned_data["motivations"])
-
-    def clean_pains(self) -> str:
-        """Lines that fit on the sheet."""
-        return _lines(self.cleaned_data["pains"])
-
-    def clean_how_to_speak(self) -> str:
-        """Lines that fit on the sheet."""
-        return _lines(self.cleaned_data["how_to_speak"])
+    def clean(self) -> dict[str, Any]:
+        """The same limits that every door keeps."""
+        found: dict[str, Any] = super().clean() or {}
+        return found | checked_words({name: found[name] for name in WORDS if name in found})
 
     def words(self) -> dict[str, Any]:
         """What `edit_persona` writes."""
         return {name: self.cleaned_data[name] for name in WORDS}
-
-
-def _lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) > MOST_LINES:
-        raise forms.ValidationError(_("Keep it to 12 lines: the card is one sheet of paper."))
-    if any(len(line) > LONGEST_LINE for line in lines):
-        raise forms.ValidationError(_("Keep each line under 160 letters."))
-    return "\n".join(lines)
 
 
 class NoteForm(forms.ModelForm):

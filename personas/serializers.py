@@ -126,18 +126,6 @@ class PersonaOut(serializers.ModelSerializer[Persona]):
         )  # fmt: skip
 
 
-class PersonaCardOut(PersonaOut):
-    """A persona with its card: what people wrote, and what was measured."""
-
-    card = serializers.DictField(help_text="Numbers, topics, quotes, where and when, what sets them apart.")
-
-    class Meta(PersonaOut.Meta):
-        fields = (  # type: ignore[assignment]
-            *PersonaOut.Meta.fields, "suggested_name", "named_by_hand", "summary", "goals", "how_to_speak",
-            "card",
-        )  # fmt: skip
-
-
 class PersonaMemberOut(serializers.ModelSerializer[PersonaMembership]):
     """A customer of a persona: how surely, and why."""
 

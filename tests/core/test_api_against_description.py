@@ -36,8 +36,10 @@ from crm.tagging import tag_called
 from crm.todo import add_task
 from engagement.ingest import ingest
 from engagement.models import Conversation, Interaction
+from personas.authoring import add_note
 from personas.models import Persona, PersonaMembership
 from personas.segments import create_segment
+from personas.sharing import share_persona
 from tests.api import Caller
 from tests.crm.importing import upload
 from tests.crm.orders import order
@@ -73,7 +75,7 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
     orders = store_orders("webshop", [order("1")])
     rule = {"all": [{"field": "customer.city", "op": "is", "value": "Lund"}]}
     segment = create_segment(name="Lund", rule=rule, by=ada)
-    persona = Persona.objects.create(name="Loyal")
+    persona = Persona.objects.create(name="Loyal", members=10)
     PersonaMembership.objects.create(
         customer=customer, persona=persona, confidence=0.5, since=timezone.now(), reasons=["x"]
     )
@@ -98,6 +100,8 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "conversations": Conversation.objects.get().pk,
         "segments": segment.pk,
         "personas": persona.pk,
+        "persona-notes": add_note(persona=persona, part="who", text="Flats", by=ada).pk,
+        "persona-shares": share_persona(persona=persona, days=7, by=ada).pk,
         "jobs": start_job("other", "Other", enqueue=False).pk,
         "imports": upload("id,name\n1,Eva\n", ada).pk,
         "notes": note.pk,

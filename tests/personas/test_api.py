@@ -182,7 +182,7 @@ def test_personas_are_read_with_their_cards_and_members(
     listed = api.get("personas/", is_active="true").json()["results"]
     assert [one["name"] for one in listed] == ["Loyal"] and "card" not in listed[0]
     assert api.get("personas/", is_active="false").json()["results"] == []
-    assert api.get(f"personas/{persona.pk}/").json()["card"] == {"base": {"customers": 3}}
+    assert api.get(f"personas/{persona.pk}/").json()["card"] is None, "of an earlier shape"
     members = api.get(f"personas/{persona.pk}/members/", limit=2).json()
     assert [one["name"] for one in members["results"]] == ["C2", "C1"]
     assert members["results"][0]["reasons"] == ["Orders often"]
