@@ -112,7 +112,7 @@ def _tell_speed(figures: Figures, texts: list[str], seen: Any, values: Any) -> N
     from personas.text.sentiment import exported, fit
 
     found = fit(texts, seen, values)
-    content = packed(exported(found, version=1, language="en", borders=(-0.1, 0.1)))
+    content = packed(exported(found, version=1, language="en", places=(-0.5, -0.1, 0.1, 0.5)))
     model = unpacked_sentiment(content)
     figures.say("stored model, bytes", len(content))
     began = time.perf_counter()

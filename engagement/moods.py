@@ -29,10 +29,10 @@ from engagement.models import Interaction, LabelSource, Mood, MoodLabel
 from engagement.reading import read_texts, spoken_language
 from engagement.reading.cleaning import READ_CHARACTERS, clean
 from engagement.reading.language import detector_for
+from engagement.reading.trained import TYPICAL
 from engagement.text_models import sentiment_models
 
-MOOD_VALUE = 0.6
-"""What "happy" is worth on the scale of sentiments (-1 to 1), and "unhappy" below 0."""
+MOOD_VALUE = TYPICAL
 
 MOST_IMPORTED = 50_000
 NAMES = {"happy": 1, "neutral": 0, "unhappy": -1, "positive": 1, "negative": -1, "1": 1, "0": 0, "-1": -1}

@@ -71,6 +71,11 @@ class Preview:
     parts: Counter[str] = field(default_factory=Counter)
     examples: list[Difference] = field(default_factory=list)
 
+    @property
+    def by_part(self) -> list[tuple[str, int]]:
+        """Each part with the lines that would differ in it, the most first."""
+        return self.parts.most_common()
+
 
 def start_reread(*, by: User | None, enqueue: bool = True) -> Job:
     """Queue the job. Raises core.jobs.JobIsOpen where one is under way."""

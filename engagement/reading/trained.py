@@ -50,14 +50,14 @@ class Grams:
 
 @dataclass(frozen=True)
 class SentimentModel:
-    """Grams and signs to a sentiment. `low` and `high` are the scores at which a text stops being neutral."""
+    """Grams and signs to a sentiment, by the scores of a text that is typically unhappy and happy (`places`,
+    the outer two) and those at which it stops being neutral (the inner two)."""
 
     version: int
     language: str
     grams: Grams
     signs: list[float]
-    low: float
-    high: float
+    places: list[float]
 
     def score(self, text: str, signs: Sequence[float]) -> float:
         """The mood as the labels measure it, before it is brought to the scale of sentiments."""
@@ -66,15 +66,20 @@ class SentimentModel:
 
     def sentiment(self, text: str, signs: Sequence[float]) -> float:
         """-1 to 1, with its borders of neutral where everything else has them."""
-        return round(on_scale(self.score(text, signs), self.low, self.high), 4)
+        return round(on_scale(self.score(text, signs), self.places), 4)
 
 
-def on_scale(score: float, low: float, high: float) -> float:
-    """A straight line through (-1, -1), (low, -0.05), (high, 0.05) and (1, 1), by parts."""
+TYPICAL = 0.6
+"""What a typically happy text is worth on the scale of sentiments (-1 to 1); an unhappy one as much below 0."""
+
+
+def on_scale(score: float, places: Sequence[float]) -> float:
+    """Straight lines through the four places, which are worth -0.6, -0.05, 0.05 and 0.6; within -1 and 1."""
+    unhappy, low, high, happy = places
     if score <= low:
-        return max(-1.0, -NEUTRAL - (low - score) * (1 - NEUTRAL) / max(low + 1, 1e-6))
+        return max(-1.0, -NEUTRAL - (low - score) * (TYPICAL - NEUTRAL) / (low - unhappy))
     if score >= high:
-        return min(1.0, NEUTRAL + (score - high) * (1 - NEUTRAL) / max(1 - high, 1e-6))
+        return min(1.0, NEUTRAL + (score - high) * (TYPICAL - NEUTRAL) / (happy - high))
     middle = -NEUTRAL + (score - low) * 2 * NEUTRAL / (high - low)
     # What lies between the borders is neutral also after it was rounded.
     return max(-NEUTRAL + 1e-4, min(NEUTRAL - 1e-4, middle))

@@ -26,8 +26,6 @@ LEAST_TEXTS = 3
 
 RIDGE = 2.0
 FOLDS = 5
-VALUE = 0.6
-"""What a label "happy" is worth in the scale of sentiments; "unhappy" is as much below 0."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def correlation(one: Numbers, other: Numbers) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def exported(found: Fit, *, version: int, language: str, borders: tuple[float, float]) -> SentimentModel:
+def exported(found: Fit, *, version: int, language: str, places: Sequence[float]) -> SentimentModel:
     """The model as plain numbers."""
     coefficients = found.ridge.coef_
     names = found.vectorizer.get_feature_names_out()
@@ -139,8 +137,7 @@ def exported(found: Fit, *, version: int, language: str, borders: tuple[float, f
             intercepts=[float(found.ridge.intercept_)],
         ),
         signs=[float(each) for each in coefficients[len(names) :]],
-        low=borders[0],
-        high=borders[1],
+        places=[float(place) for place in places],
     )
 
 
@@ -156,6 +153,20 @@ def borders_of(scores: Numbers, moods: Any) -> tuple[float, float]:
     pairs = [(-below, above) for below in grid for above in grid]
     low, high = max(pairs, key=lambda pair: macro_f1(truth, moods_of(scores, *pair)))
     return float(low), float(high)
+
+
+LEAST_APART = 0.05
+
+
+def places_of(scores: Numbers, moods: Any) -> list[float]:
+    """What `SentimentModel.places` holds, of unseen texts: the middle scores of the unhappy and the happy,
+    and between them the borders of neutral."""
+    import numpy as np
+
+    low, high = borders_of(scores, moods)
+    unhappy = float(np.median(scores[moods == -1])) if np.any(moods == -1) else -1.0
+    happy = float(np.median(scores[moods == 1])) if np.any(moods == 1) else 1.0
+    return [min(unhappy, low - LEAST_APART), low, high, max(happy, high + LEAST_APART)]
 
 
 def moods_of(scores: Numbers, low: float, high: float) -> Any:

@@ -91,7 +91,8 @@ def _try_moods(labels: Labels, now: datetime) -> bool:
     judged = moods.cross_validate(labels.texts, seen, values, rules=rules, judged=labels.judged)
     counts = np.array(labels.judged)
     scores, truth = judged.scores[counts], np.array(labels.moods)[counts]
-    ours, borders = _three_moods(scores, truth)
+    ours = _three_moods(scores, truth)
+    places = moods.places_of(scores, truth)
     theirs = moods.macro_f1(truth, moods.moods_of(rules[counts], -NEUTRAL, NEUTRAL))
     r = float(np.mean(judged.model))
     beats = judged.beats and r >= LEAST_R and ours > theirs
@@ -116,14 +117,14 @@ def _try_moods(labels: Labels, now: datetime) -> bool:
 
     def pack(version: int) -> bytes:
         found = moods.fit(labels.texts, seen, values)
-        return packed(moods.exported(found, version=version, language=labels.language, borders=borders))
+        return packed(moods.exported(found, version=version, language=labels.language, places=places))
 
     keep(trial, pack if beats else None)
     return beats
 
 
-def _three_moods(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[float, tuple[float, float]]:
-    """F1 of three moods with borders that were chosen on the other half; and the borders of all."""
+def _three_moods(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    """F1 of three moods, by borders of neutral that were chosen on the other half."""
     import numpy as np
 
     told = np.zeros(len(scores), dtype=int)
@@ -131,7 +132,7 @@ def _three_moods(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple
     for half in (even, ~even):
         low, high = moods.borders_of(scores[~half], truth[~half])
         told[half] = moods.moods_of(scores[half], low, high)
-    return moods.macro_f1(truth, told), moods.borders_of(scores, truth)
+    return moods.macro_f1(truth, told)
 
 
 @transaction.atomic

@@ -60,7 +60,7 @@ def test_what_is_stored_reads_as_what_was_trained():
     texts, moods = said(2, 120)
     seen = sentiment.all_signs(texts, english=True)
     found = sentiment.fit(texts, seen, np.array(moods) * 0.6)
-    content = packed(sentiment.exported(found, version=3, language="en", borders=(-0.2, 0.2)))
+    content = packed(sentiment.exported(found, version=3, language="en", places=(-0.5, -0.2, 0.2, 0.5)))
     model = unpacked_sentiment(content)
     others = [*said(3, 40)[0], "", "never seen before", "deck deck deck deck"]
     rows = sentiment.all_signs(others, english=True)
@@ -68,12 +68,14 @@ def test_what_is_stored_reads_as_what_was_trained():
     assert np.abs(np.array(plain) - found.scores(others, rows)).max() < 1e-4
 
 
-@pytest.mark.parametrize(("low", "high"), [(-0.2, 0.3), (-0.02, 0.02), (-0.4, 0.1)])
-def test_the_borders_of_neutral_are_where_everything_else_has_them(low, high):
-    places = [on_scale(score, low, high) for score in np.linspace(-2, 2, 4001)]
-    assert places == sorted(places) and places[0] == -1 and places[-1] == 1
-    assert on_scale(low, low, high) <= -NEUTRAL < on_scale(low + 1e-6, low, high)
-    assert on_scale(high - 1e-6, low, high) < NEUTRAL <= on_scale(high, low, high)
+@pytest.mark.parametrize("places", [(-0.4, -0.2, 0.3, 0.5), (-0.1, -0.02, 0.02, 0.3), (-0.9, -0.4, 0.1, 0.2)])
+def test_the_borders_of_neutral_are_where_everything_else_has_them(places):
+    unhappy, low, high, happy = places
+    found = [on_scale(score, places) for score in np.linspace(-3, 3, 6001)]
+    assert found == sorted(found) and found[0] == -1 and found[-1] == 1
+    assert on_scale(low, places) <= -NEUTRAL < on_scale(low + 1e-6, places)
+    assert on_scale(high - 1e-6, places) < NEUTRAL <= on_scale(high, places)
+    assert [round(on_scale(each, places), 9) for each in (unhappy, happy)] == [-0.6, 0.6]
 
 
 # Moods
