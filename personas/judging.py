@@ -24,18 +24,20 @@ class Contest:
     gain: float
     low: float
     high: float
+    rest: float
+    """The gain without the customer who speaks most for the model."""
 
     @property
     def is_won(self) -> bool:
-        """Whether the model saves half a percent or more, and not by chance alone."""
-        return self.gain >= LEAST_GAIN and self.low > 0
+        """Whether the model saves half a percent or more, and neither by chance nor by one customer alone."""
+        return self.gain >= LEAST_GAIN and self.low > 0 and self.rest > 0
 
     def figures(self) -> dict[str, float]:
         """As a model card keeps them."""
         return {"gain": self.gain, "gain_low": self.low, "gain_high": self.high}
 
 
-LOST = Contest(0.0, 0.0, 0.0)
+LOST = Contest(0.0, 0.0, 0.0, 0.0)
 
 
 def contest(loss: Floats, baseline: Floats) -> Contest:
@@ -51,7 +53,10 @@ def contest(loss: Floats, baseline: Floats) -> Contest:
     ratio = float(np.sum(loss)) / whole
     left = loss - ratio * baseline
     error = float(np.sqrt(np.sum(left**2) * len(loss) / (len(loss) - 1))) / whole
-    return Contest(1 - ratio, 1 - ratio - NORMAL_95 * error, 1 - ratio + NORMAL_95 * error)
+    best = int(np.argmax(baseline - loss))
+    others = whole - float(baseline[best])
+    rest = 1 - (float(np.sum(loss)) - float(loss[best])) / others if others > 0 else 0.0
+    return Contest(1 - ratio, 1 - ratio - NORMAL_95 * error, 1 - ratio + NORMAL_95 * error, rest)
 
 
 def tenths(expected: Floats, actual: Floats, weight: Floats | None = None) -> list[dict[str, float]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaln, gammaln
+from scipy.special import betainc, betaln, gammaln, ndtri
 
 from personas.buying import BgNbd, Floats, GammaGamma, History, alike
 
@@ -80,13 +80,23 @@ def value_interval(
         points, below = _orders_below(chances) if money is None else _money_below(money, chances, kinds[some])
         for at, kind in enumerate(some):
             ours = rows[kind]
-            ends[ours] = np.interp(wanted[ours], below[at], points[at], left=0.0)
+            if money is None:
+                ends[ours] = np.interp(wanted[ours], below[at], points[at], left=0.0)
+            else:
+                ends[ours] = _smooth(wanted[ours], below[at], points[at])
     ends *= (mean if money is None else money.v + known * mean)[:, None]
     if money is None:
         ends = np.round(ends, 9)
     stopped = (1 - alive) + alive * nothing[which]
     claimed = np.where(ends[:, 1] <= 0, stopped, np.where(ends[:, 0] <= 0, HIGH, HIGH - LOW))
     return Interval(ends[:, 0], ends[:, 1], claimed)
+
+
+def _smooth(wanted: Floats, below: Floats, points: Floats) -> Floats:
+    """Between two points, as if the logarithm of money were normal, which it nearly is."""
+    deviates = [ndtri(np.clip(one, 1e-12, 1 - 1e-12)) for one in (wanted, below)]
+    found: Floats = np.exp(np.interp(deviates[0], deviates[1], np.log(points)))
+    return np.where(wanted > below[0], found, 0.0)
 
 
 def _coarse(age: Floats) -> Floats:
@@ -101,24 +111,21 @@ def _rows_of(which: NDArray[np.int64], kinds: int) -> list[NDArray[np.int64]]:
 
 def _tables(model: BgNbd, kinds: Floats, weeks: float) -> Iterator[tuple[NDArray[np.int64], Floats]]:
     """Kinds with the chances of their orders to come, some at a time, equally long tails together."""
-    most = _longest(model, kinds, weeks)
-    order = np.argsort(most, kind="stable")
-    start = 0
-    while start < len(order):
-        stop = start + 1
-        while stop < len(order) and (stop + 1 - start) * (most[order[stop]] + 1) <= CELLS / len(GRID):
-            stop += 1
-        some = order[start:stop]
-        longest = int(most[some[-1]])
-        yield some, orders_to_come(model, kinds[some, 0], kinds[some, 1], weeks, longest)
-        start = stop
+    tails = _tails(model, kinds, weeks)
+    for most in np.unique(tails):
+        alike_ones = np.flatnonzero(tails == most)
+        size = max(1, int(CELLS / len(GRID) / (most + 1)))
+        for start in range(0, len(alike_ones), size):
+            some = alike_ones[start : start + size]
+            yield some, orders_to_come(model, kinds[some, 0], kinds[some, 1], weeks, int(most))
 
 
-def _longest(model: BgNbd, kinds: Floats, weeks: float) -> NDArray[np.int64]:
-    """A number of orders that hardly anybody of a kind exceeds."""
+def _tails(model: BgNbd, kinds: Floats, weeks: float) -> NDArray[np.int64]:
+    """A number of orders that hardly anybody of a kind exceeds: a power of two, whoever else is scored."""
     odds = weeks / (model.alpha + kinds[:, 1])
     mean = (model.r + kinds[:, 0]) * odds
-    return np.minimum(np.ceil(mean + 6 * np.sqrt(mean * (1 + odds)) + 8), MOST).astype(np.int64)
+    most = np.minimum(mean + 6 * np.sqrt(mean * (1 + odds)) + 8, MOST)
+    return (2 ** np.ceil(np.log2(most))).astype(np.int64)
 
 
 def _orders_below(chances: Floats) -> tuple[list[Floats], list[Floats]]:
