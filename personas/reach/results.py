@@ -79,6 +79,8 @@ class Brought:
     orders: int = 0
     revenue: Decimal = Decimal(0)
     without_rate: int = 0
+    paid: tuple[int, int] | None = None
+    """New customers and orders that money was spent for, where that is a part of all (a persona)."""
 
     def add(self, row: dict[str, Any]) -> None:
         """Count a group of customers in."""
@@ -91,12 +93,14 @@ class Brought:
     @property
     def a_new_customer(self) -> Decimal | None:
         """Cost of each new customer."""
-        return self.cost / self.new_customers if self.cost is not None and self.new_customers else None
+        count = self.new_customers if self.paid is None else self.paid[0]
+        return self.cost / count if self.cost is not None and count else None
 
     @property
     def an_order(self) -> Decimal | None:
         """Cost of each order."""
-        return self.cost / self.orders if self.cost is not None and self.orders else None
+        count = self.orders if self.paid is None else self.paid[1]
+        return self.cost / count if self.cost is not None and count else None
 
     @property
     def returned(self) -> Decimal | None:
@@ -239,6 +243,8 @@ def _by_persona(rows: Sequence[dict[str, Any]], by_network: dict[str, Brought]) 
         if whole.cost is not None and whole.new_customers:
             part = whole.cost * row["new_customers"] / whole.new_customers
             one.cost = (one.cost or Decimal(0)) + part
+            new, orders = one.paid or (0, 0)
+            one.paid = (new + row["new_customers"], orders + row["orders"])
     known = {one.pk: one for one in Persona.objects.filter(pk__in=[pk for pk in found if pk])}
     for pk, one in found.items():
         if pk in known:
