@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from math import log, pi, sqrt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
 from core.models import Workspace
-from crm.models import Customer
-from engagement.models import ChannelAccount, Conversation, Interaction
+from crm.models import Affiliation, Customer
+from engagement.models import ChannelAccount, Conversation, Interaction, Post
 from personas.cards import best_hours, quotes, refresh_cards, sets_apart, without_names
+from personas.cards.gathering import Gathered
+from personas.cards.voices import names_in
 from personas.models import (
     CustomerDay,
     Persona,
     PersonaChange,
     PersonaMembership,
     Prediction,
+    Segment,
+    SegmentMembership,
     Traits,
 )
+from personas.privacy import drop_quotes
 
 TODAY = date(2026, 3, 2)
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
@@ -241,3 +249,260 @@ def test_what_people_wrote_stays(personas: tuple[Persona, Persona]) -> None:
 def test_no_personas_no_cards(db: None) -> None:
     Workspace.current()
     assert refresh() == {"personas": 0, "written": 0}
+
+
+# Other people's names
+
+
+def test_names_of_other_customers_are_taken_out_and_brands_kept(db: None) -> None:
+    workspace = Workspace.current()
+    Workspace.objects.filter(pk=workspace.pk).update(name="Juniper Loam")
+    for name in ("Annika Berg", "Will Rose", "Juniper Smith", "Brigitte O'Brien", "Love Letter", "Berg GmbH"):
+        kind = "organization" if name.endswith("GmbH") else "person"
+        Customer.objects.create(name=name, kind=kind)
+    texts = [
+        "I asked Annika twice and then annika's colleague on Instagram",
+        "Will you send it? I would love that, says O'Brien from Juniper",
+        "I love your pots and will buy again",
+        "We love them and will tell everybody at Berg",
+    ]
+    names = names_in(texts)
+    assert names == {"annika", "o'brien", "berg"}, "love and will are words, Juniper is the shop"
+    assert [without_names(text, "", names) for text in texts] == [
+        "I asked … twice and then … colleague on Instagram",
+        "Will you send it? I would love that, says … from Juniper",
+        "I love your pots and will buy again",
+        "We love them and will tell everybody at …",
+    ]
+
+
+def test_a_quote_names_no_other_customer(personas: tuple[Persona, Persona]) -> None:
+    first, _second = personas
+    Customer.objects.create(name="Annika Berg")
+    say(
+        member(first),
+        NOW - timedelta(days=3),
+        "You sent my parcel to Annika, and she is gone",
+        sentiment=-0.8,
+    )
+    refresh()
+    first.refresh_from_db()
+    assert [one["text"] for one in first.card["complaints"]] == ["You sent my parcel to …, and she is gone"]
+
+
+# What hurts, what they react to, and what did well
+
+
+def test_what_hurts_are_the_topics_of_unhappy_words(personas: tuple[Persona, Persona]) -> None:
+    first, _second = personas
+    for place in range(4):
+        who = member(first)
+        unhappy = place < 3
+        mood = {"sentiment": -0.6, "reason": "other"} if unhappy else {"sentiment": 0.6, "reason": "praise"}
+        say(who, NOW - timedelta(days=3), f"The lid is loose {place}", topics=["lids"], **mood)
+        say(
+            who,
+            NOW - timedelta(days=2),
+            f"Colour {place}",
+            topics=["colour"],
+            sentiment=0.2,
+            reason="question",
+        )
+    refresh()
+    first.refresh_from_db()
+    assert [(one["topic"], one["n"], one["base"], one["share"]) for one in first.card["hurts"]] == [
+        ("lids", 3, 3, 1.0)
+    ]
+    assert {one["topic"]: one["share"] for one in first.card["topics"]} == {"colour": 0.5, "lids": 0.5}
+
+
+def test_kinds_of_posts_stand_beside_everybody(personas: tuple[Persona, Persona]) -> None:
+    first, second = personas
+    team, _made = Team.objects.get_or_create(is_general=True, defaults={"name": "General"})
+    account = ChannelAccount.objects.create(
+        connector="api", network="instagram", external_id="shop", name="Shop", team=team
+    )
+    posts = {
+        media: Post.objects.create(account=account, external_id=media, media=media, topic="repotting")
+        for media in ("video", "image")
+    }
+    for persona, media, times in ((first, "video", 3), (first, "image", 1), (second, "image", 4)):
+        for each in range(times):
+            say(member(persona), NOW - timedelta(days=1), f"nice {each}", post=posts[media])
+    refresh()
+    first.refresh_from_db()
+    media = first.card["content"]["media"]
+    assert [(one["value"], one["share"], one["all"], one["base"]) for one in media] == [
+        ("video", 0.75, 0.375, 4)
+    ]
+    assert first.card["content"]["topic"][0]["value"] == "repotting"
+
+
+def talk(who: Customer, *lines: tuple[str, str, dict[str, Any]], days: int = 10) -> Conversation:
+    """A conversation, line after line an hour apart: (direction, text, more)."""
+    begun = NOW - timedelta(days=days)
+    say(who, begun, lines[0][1], **lines[0][2])
+    first = Interaction.objects.order_by("-pk")[0]
+    conversation = first.conversation
+    for hours, (direction, text, more) in enumerate(lines[1:], start=1):
+        at = begun + timedelta(hours=more.pop("after", hours))
+        owner = (
+            {"customer": who, "home_customer": who} if direction == "inbound" else {"staff_name": "Amy Stone"}
+        )
+        Interaction.objects.create(
+            account=first.account, team=first.team, conversation=conversation, kind="message", reader=1,
+            external_id=f"{first.pk}-{hours}", direction=direction, occurred_at=at, text=text,
+            **{**owner, **more},
+        )  # fmt: skip
+        Conversation.objects.filter(pk=conversation.pk).update(last_at=at)
+    return conversation
+
+
+ASKED = ("inbound", "Where is my parcel?", {"reason": "question", "sentiment": 0.0})
+UNHAPPY = ("inbound", "That is no answer at all", {"reason": "complaint", "sentiment": -0.7})
+THANKS = ("inbound", "Thank you, that is lovely of you", {"reason": "praise", "sentiment": 0.8})
+
+
+def answer(text: str, **more: Any) -> tuple[str, str, dict[str, Any]]:
+    return ("outbound", text, more)
+
+
+def test_replies_that_did_well_were_thanked_and_stayed_so(personas: tuple[Persona, Persona]) -> None:
+    first, second = personas
+    well = "Hello Some, it left today, Amy Stone will send you the number by six."
+    talk(member(first), ASKED, answer(well), THANKS)
+    ill = "It is on its way and will come when it comes, thank you so much."
+    talk(member(first), ASKED, answer(ill), UNHAPPY)
+    soon = "It was sent this morning and you will get a mail with the number."
+    talk(member(first), ASKED, answer(soon), THANKS, UNHAPPY)
+    late = "We are sorry, the parcel is late and will be with you on Monday."
+    talk(member(first), ASKED, answer(late), (*THANKS[:2], {**THANKS[2], "after": 300}), days=30)
+    robot = "This is an automatic answer: we got your message and will read it."
+    talk(member(first), ASKED, answer(robot, is_automatic=True), THANKS)
+    nobody = "Nobody of the staff wrote this line, a rule of the shop has sent it."
+    talk(member(first), ASKED, answer(nobody, staff_name=""), THANKS)
+    unsure = "To somebody who hardly belongs here we said that it left today."
+    talk(member(first, 0.4), ASKED, answer(unsure), THANKS)
+    praised = "You are welcome, and thank you for the kind words about the shop."
+    talk(member(first), THANKS, answer(praised), THANKS)
+    talk(member(second), ASKED, answer("Good morning, the parcel left the house today, look here."))
+    refresh()
+    first.refresh_from_db()
+    assert [one["text"] for one in first.card["replies"]] == [
+        "Hello …, it left today, … will send you the number by six."
+    ]
+    assert first.card["replies"][0]["seconds"] == 3600
+    assert first.card["replied"] is None, "of five replies no share is told"
+
+
+def test_the_share_of_thanked_replies_counts_silence_and_stands_beside_everybody(
+    personas: tuple[Persona, Persona],
+) -> None:
+    first, second = personas
+    for place in range(20):
+        talk(member(first), ASKED, answer(f"It left today {place}"), *([THANKS] if place < 5 else []))
+        talk(member(second), ASKED, answer(f"It left today {place}"))
+    refresh()
+    first.refresh_from_db()
+    assert first.card["replied"] == {"rate": 0.25, "all": 0.125, "base": 20}
+    assert first.card["answers"] == [{"network": "instagram", "rate": 0.25, "all": 0.125, "base": 20}]
+
+
+# Where they are found
+
+
+def test_segments_and_organizations_say_both_shares(personas: tuple[Persona, Persona]) -> None:
+    first, second = personas
+    here, there = [member(first) for _each in range(4)], [member(second) for _each in range(4)]
+    mostly, evenly = (Segment.objects.create(name=name) for name in ("Mostly", "Evenly"))
+    for segment, people in ((mostly, [*here[:3], there[0]]), (evenly, [*here[:2], *there[:2]])):
+        for who in people:
+            SegmentMembership.objects.create(segment=segment, customer=who, version=1, since=NOW)
+    firm = Customer.objects.create(name="Firm", kind="organization")
+    for who in (*here[:2], there[0]):
+        both = {"home_person": who, "person": who, "home_organization": firm, "organization": firm}
+        Affiliation.objects.create(**both, role="buyer")
+    refresh()
+    first.refresh_from_db()
+    assert first.card["segments"][0] == {
+        "segment": mostly.pk, "n": 3, "here": 0.75, "there": 0.75, "times": 1.5, "size": 4,
+    }  # fmt: skip
+    assert first.card["organizations"] == [{"organization": firm.pk, "people": 2, "of": 3}]
+    second.refresh_from_db()
+    assert second.card["organizations"] == [], "one person is not an organization's habit"
+
+
+def test_a_word_that_is_usual_here_sets_apart(personas: tuple[Persona, Persona]) -> None:
+    rows = [
+        {"trait": "top_network", "value": "email", "n": 40, "base": 50, "all_n": 50, "all_base": 200},
+        {"trait": "top_network", "value": "phone", "n": 10, "base": 50, "all_n": 150, "all_base": 200},
+    ]
+    (found,) = sets_apart({}, {}, rows)
+    assert (found["trait"], found["value"], found["here"], found["all"]) == (
+        "top_network",
+        "email",
+        0.8,
+        0.25,
+    )
+    assert found["effect"] == round((log(40.5 / 10.5) - log(50.5 / 150.5)) * sqrt(3) / pi, 2)
+
+
+def test_windows_of_one_trait_are_told_once() -> None:
+    everybody = {name: {"mean": 2.0, "spread": 1.0, "base": 9} for name in ("orders_365", "orders_total")}
+    own = {"orders_365": {"mean": 4.0, "base": 9}, "orders_total": {"mean": 5.0, "base": 9}}
+    assert [one["trait"] for one in sets_apart(own, everybody)] == ["orders_total"]
+
+
+# Drawn members
+
+
+def test_a_draw_is_the_same_every_night_and_fair_to_everybody(personas: tuple[Persona, Persona]) -> None:
+    first, second = personas
+    for place in range(40):
+        member(first, orders_total=1, lives="BE" if place % 2 else "NL")
+    for _place in range(20):
+        member(second, orders_total=4, lives="LU")
+    whole, drawn, again = (Gathered(TODAY, "UTC", most) for most in (100, 10, 10))
+    assert (whole.spread[first.pk]["drawn"], whole.spread[None]["drawn"]) == (40, 60)
+    assert (drawn.spread[first.pk]["drawn"], drawn.spread[second.pk]["drawn"]) == (10, 10)
+    assert drawn.spread[None]["drawn"] == 15, "everybody: a quarter of each, as 40 is to 20"
+    assert drawn.people == again.people
+    assert drawn.means[None]["orders_total"]["mean"] == 2.0 == whole.means[None]["orders_total"]["mean"]
+    assert drawn.numbers[first.pk]["customers"] == 40, "counts are never drawn"
+
+
+def test_the_number_of_statements_does_not_grow_with_personas(db: None) -> None:
+    Workspace.current()
+    counts = []
+    for wanted in (1, 6):
+        while Persona.objects.count() < wanted:
+            member(Persona.objects.create(name=f"P{Persona.objects.count()}"))
+        with CaptureQueriesContext(connection) as found:
+            Gathered(TODAY, "UTC")
+        counts.append(len(found))
+    assert counts[0] == counts[1]
+
+
+# Erasure
+
+
+def test_an_erasure_takes_quotes_and_the_replies_to_them(personas: tuple[Persona, Persona]) -> None:
+    first, _second = personas
+    gone, stays = member(first), member(first)
+    text = "Hello Some, it left today and will be with you on Monday."
+    other = "Good day, we sent a new lid this morning, it comes on Friday."
+    words = {"reason": "complaint", "sentiment": -0.9}
+    talk(gone, ("inbound", "The lid cracked on the very first day, what a pity", words), answer(text), THANKS)
+    talk(stays, ("inbound", "The box was crushed and nobody told me a thing", words), answer(other), THANKS)
+    refresh()
+    first.refresh_from_db()
+    assert {len(first.card[part]) for part in ("complaints", "replies")} == {2}
+    assert drop_quotes([gone.pk]) == 1
+    first.refresh_from_db()
+    assert [one["text"] for one in first.card["complaints"]] == [
+        "The box was crushed and nobody told me a thing"
+    ]
+    assert [one["text"] for one in first.card["replies"]] == [other]
+    assert first.card_at is None, "the next rebuild writes it anew"
+    assert "lid cracked" not in str(first.card) and "it left today" not in str(first.card)
+    assert drop_quotes([gone.pk]) == 0
