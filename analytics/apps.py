@@ -10,7 +10,7 @@ class AnalyticsConfig(AppConfig):
 
     def ready(self) -> None:
         from analytics import holdings, rollups, topics
-        from analytics.demo import load
+        from analytics.demo import load, personas
         from core.jobs import register_runner
         from personas.nightly import register_step
 
@@ -18,3 +18,4 @@ class AnalyticsConfig(AppConfig):
         topics.register()
         register_runner(load.KIND, load.run)
         register_step("rollups", lambda run: rollups.nightly(), 60)
+        personas.register()
