@@ -16,6 +16,8 @@ SEGMENT_SORTS = {
 }
 PERSONA_SORTS = {"rank": Sort(asc("rank")), "-members": Sort(desc("members"))}
 SEGMENT_MEMBER_SORTS = {"-since": Sort(desc("since")), "since": Sort(asc("since"))}
+SEGMENT_CHANGE_SORTS = {"-at": Sort(desc("at")), "at": Sort(asc("at"))}
+SEGMENT_PICK_SORTS = {"-at": Sort(desc("at")), "at": Sort(asc("at"))}
 PERSONA_MEMBER_SORTS = {"-confidence": Sort(desc("confidence")), "confidence": Sort(asc("confidence"))}
 
 

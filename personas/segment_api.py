@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -22,22 +24,28 @@ from accounts.permissions import Requires
 from accounts.serializers import JobOut
 from core.api.endpoints import PAGING, Endpoint
 from core.api.fields import checked
-from core.conditions import describe, fieldset
+from core.conditions import describe, fieldset, sentence
 from core.filters import LARGEST_ID
-from core.jobs import JobIsOpen
 from crm.models import Customer
 from crm.trees import root_of
 from personas.api import started
+from personas.building import customer_rule
 from personas.filters import (
+    SEGMENT_CHANGE_SORTS,
     SEGMENT_MEMBER_SORTS,
+    SEGMENT_PICK_SORTS,
     SEGMENT_SORTS,
     SegmentFilter,
 )
-from personas.membership_reasons import explain_member
-from personas.models import Segment, SegmentMembership
-from personas.previewing import preview
-from personas.quick_counts import RuleTooSlow
+from personas.membership_reasons import reasons_for
+from personas.models import Segment, SegmentMembership, SegmentPick
+from personas.picking import pick_customers, picks_of, unpick_customers
+from personas.previewing import details_of
+from personas.quick_counts import RuleTooSlow, exact_count, first_count
+from personas.segment_history import changes_of, days_of
+from personas.segment_serializers import ChangeOut, DayOut, PickedOut, PickOut, PicksIn
 from personas.segments import (
+    begin_build,
     create_segment,
     delete_segment,
     freeze_segment,
@@ -80,7 +88,12 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     filterset_class = SegmentFilter
     sorts = SEGMENT_SORTS
     default_sort = "name"
-    parameters: ClassVar = {"members": PAGING, "explain": frozenset({"customer"})}
+    parameters: ClassVar = {
+        "members": PAGING,
+        "explain": frozenset({"customer"}),
+        "changes": PAGING | {"day", "entered"},
+        "picks": PAGING,
+    }
     conflicts = frozenset({"build"})
 
     def get_queryset(self) -> QuerySet[Segment]:
@@ -101,14 +114,16 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         summary="Make a segment",
         description=(
             "Its members are counted in a job that starts at once; `built_version` equals `version` when "
-            "they are there. Every mistake in the rule is told with its place: `rule.all[0].value`."
+            "they are there. A list by hand has no rule: put people in at `picks/`. Every mistake in a rule "
+            "is told with its place: `rule.all[0].value`."
         ),
         request=SegmentIn,
         responses={201: SegmentDetailOut},
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         segment = create_segment(**checked(SegmentIn, request), by=caller(request))
-        begin_build(segment, by=caller(request))
+        if segment.built_at is None:
+            begin_build(segment, by=caller(request))
         answer = Response(SegmentDetailOut(segment).data, status=status.HTTP_201_CREATED)
         answer["Location"] = reverse("api:segment-detail", [segment.pk], request=request)
         return answer
@@ -129,7 +144,7 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
     @extend_schema(
         summary="Delete a segment",
-        description="Not while the rule of another segment asks about it.",
+        description="Not while another segment, a persona, a plan or a key uses it; the refusal names them.",
         responses={204: None},
     )
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -160,12 +175,78 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     def explain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         segment = self.get_object()
         customer = root_of(get_object_or_404(Customer, pk=_id(request, "customer")))
-        why = explain_member(segment, customer.pk)
-        if why is None:
-            raise NotFound
-        is_member = segment.memberships.filter(customer_id=customer.pk).exists()
-        told = {"customer": customer.pk, "is_member": is_member, "holds": why.holds, "why": why}
+        found = reasons_for(segment, customer.pk)
+        told = {
+            "customer": customer.pk,
+            "is_member": found.is_member,
+            "since": found.membership.since if found.membership else None,
+            "picked": found.pick.is_in if found.pick else None,
+            "belongs": found.belongs,
+            "holds": bool(found.rule and found.rule.holds),
+            "why": found.rule,
+        }
         return Response(WhyOut(told).data)
+
+    @extend_schema(
+        summary="List who entered and left",
+        description="The newest first. A first count and a changed rule are no changes.",
+        parameters=[
+            OpenApiParameter("day", OpenApiTypes.DATE, description="Of this local day."),
+            OpenApiParameter("entered", OpenApiTypes.BOOL, description="Only who entered, or only who left."),
+        ],
+        responses=ChangeOut(many=True),
+    )
+    @action(detail=True, filterset_class=None, sorts=SEGMENT_CHANGE_SORTS, default_sort="-at")
+    def changes(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        day, entered = _day(request), _flag(request, "entered")
+        found = changes_of(self.get_object(), first=day, last=day, entered=entered)
+        return self.answer_page(found.select_related("customer"), ChangeOut)
+
+    @extend_schema(
+        summary="Get the size by day, and how many entered and left",
+        description="Each day from the first that is known, at most 90 days ago, to today.",
+        responses=DayOut(many=True),
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def days(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(DayOut(days_of(self.get_object()), many=True).data)
+
+    @extend_schema(
+        summary="List who was put in or left out by hand",
+        description="What somebody decided counts before the rule.",
+        responses=PickOut(many=True),
+    )
+    @action(detail=True, filterset_class=None, sorts=SEGMENT_PICK_SORTS, default_sort="-at")
+    def picks(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        newest = picks_of(self.get_object()).values("pk")
+        found = SegmentPick.objects.filter(pk__in=newest).select_related("customer")
+        return self.answer_page(found, PickOut)
+
+    @extend_schema(
+        summary="Put people in or leave them out by hand",
+        description="Their membership changes at once and is an event. Not while the segment is frozen.",
+        request=PicksIn,
+        responses=PickedOut,
+    )
+    @picks.mapping.post
+    def pick(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        segment, values = self.get_object(), checked(PicksIn, request)
+        count = pick_customers(
+            segment=segment, ids=values["customers"], is_in=values["is_in"], by=caller(request)
+        )
+        return Response(PickedOut({"customers": count, "size": self.get_object().size}).data)
+
+    @extend_schema(
+        summary="Let the rule decide about somebody again",
+        description="A list by hand then has them no more.",
+        parameters=[OpenApiParameter("customer", OpenApiTypes.INT, OpenApiParameter.PATH)],
+        responses={204: None},
+    )
+    @action(detail=True, methods=["delete"], url_path=r"picks/(?P<customer>[0-9]{1,18})")
+    def unpick(self, request: Request, customer: str, *args: Any, **kwargs: Any) -> Response:
+        if not unpick_customers(segment=self.get_object(), ids=[int(customer)], by=caller(request)):
+            raise NotFound
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
         summary="Count a segment again",
@@ -179,17 +260,22 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
     @extend_schema(
         summary="Try a rule",
-        description="How many customers a rule finds now, some of them, and which segments overlap with it.",
+        description=(
+            "How many customers a rule finds now, some of them, and which segments overlap with it. With "
+            "`first` the answer comes within half a second: from a sample of one customer in a hundred "
+            "where counting all of them would take longer, as a number with its margin."
+        ),
         request=PreviewIn,
         responses=PreviewOut,
     )
     @action(detail=False, methods=["post"], permission_classes=[Requires("segment.read")])
     def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        values = checked(PreviewIn, request)
         try:
-            found = preview(checked(PreviewIn, request)["rule"])
+            told = _tried(values["rule"], is_first=values["first"])
         except RuleTooSlow as error:
             raise ValidationError({"rule": [ErrorDetail(str(error), code="too_slow")]}) from error
-        return Response(PreviewOut(found).data)
+        return Response(PreviewOut(told).data)
 
     @extend_schema(
         summary="List what rules can ask",
@@ -214,12 +300,37 @@ def change_segment(segment: Segment, values: dict[str, Any], *, by: User) -> Seg
     return segment
 
 
-def begin_build(segment: Segment, *, by: User) -> None:
-    """Count it in a job, unless one is open, which reads the newest rule when it gets there."""
+def _tried(rule: dict[str, Any], *, is_first: bool) -> dict[str, Any]:
+    found = first_count(rule) if is_first else exact_count(rule)
+    details = None if is_first else details_of(rule)
+    return {
+        "customers": found.count.customers,
+        "margin": found.count.margin,
+        "is_exact": found.is_exact,
+        "base": found.base,
+        "total": found.total,
+        "leaves": found.leaves,
+        "sentence": sentence(customer_rule(rule), fieldset("customer")),
+        "seconds": found.seconds,
+        "sample": details.sample if details else [],
+        "overlaps": details.overlaps if details else [],
+    }
+
+
+def _day(request: Request) -> date | None:
+    asked = request.query_params.get("day")
     try:
-        start_build(segment=segment, by=by)
-    except JobIsOpen:
-        return
+        return date.fromisoformat(asked) if asked else None
+    except ValueError:
+        problem = ErrorDetail("day is written as YYYY-MM-DD.", code="invalid")
+        raise ValidationError({"day": [problem]}) from None
+
+
+def _flag(request: Request, name: str) -> bool | None:
+    asked = request.query_params.get(name, "")
+    if asked not in ("", "true", "false"):
+        raise ValidationError({name: [ErrorDetail(f"{name} is true or false.", code="invalid")]})
+    return None if asked == "" else asked == "true"
 
 
 def _id(request: Request, name: str) -> int:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from core.api.fields import Input, Text
 from core.conditions import Explained, RuleInvalid, fieldset, sentence
 from personas.building import customer_rule
-from personas.models import Persona, PersonaMembership, Segment, SegmentMembership
+from personas.models import Persona, PersonaMembership, Segment, SegmentKind, SegmentMembership
 
 RULE = {
     "all": [
@@ -26,7 +26,7 @@ NODE_KINDS = ("all", "any", "not", "condition")
 
 
 class SegmentOut(serializers.ModelSerializer[Segment]):
-    """A rule and how many customers it finds.
+    """A rule, or a list by hand, and how many customers are in.
 
     Members belong to `built_version` of the rule; while `version` is greater, they are being counted again.
     """
@@ -34,8 +34,8 @@ class SegmentOut(serializers.ModelSerializer[Segment]):
     class Meta:
         model = Segment
         fields = (
-            "id", "name", "description", "version", "built_version", "built_at", "size", "is_frozen", "error",
-            "created_by", "created_at",
+            "id", "name", "description", "kind", "version", "built_version", "built_at", "build_seconds",
+            "size", "is_frozen", "error", "created_by", "created_at",
         )  # fmt: skip
 
 
@@ -49,6 +49,8 @@ class SegmentDetailOut(SegmentOut):
         fields = (*SegmentOut.Meta.fields, "rule", "sentence")  # type: ignore[assignment]
 
     def get_sentence(self, segment: Segment) -> str:
+        if segment.kind == SegmentKind.LIST:
+            return ""
         try:
             return sentence(customer_rule(segment.rule), fieldset("customer"))
         except RuleInvalid:
@@ -73,20 +75,36 @@ class OverlapOut(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     customers = serializers.IntegerField()
+    size = serializers.IntegerField(help_text="How many the other one has in all.")
+
+
+class CountOut(serializers.Serializer[Any]):
+    """How many customers; `margin` is half the width of the 95 % interval, 0 where they were counted."""
+
+    customers = serializers.IntegerField()
+    margin = serializers.IntegerField()
 
 
 class PreviewOut(serializers.Serializer[Any]):
     """What a rule finds at this moment."""
 
     customers = serializers.IntegerField(help_text="How many it finds.")
+    margin = serializers.IntegerField(
+        help_text="Half the width of the 95 % interval; 0 where they were counted."
+    )
+    is_exact = serializers.BooleanField()
+    base = serializers.IntegerField(help_text="How many customers were looked at.")
     total = serializers.IntegerField(help_text="Of how many.")
-    leaves = serializers.ListField(
-        child=serializers.IntegerField(), help_text="How many each condition finds alone, in reading order."
+    leaves = CountOut(
+        many=True,
+        help_text="What each condition finds alone, in reading order; empty where only all was counted.",
     )
     sentence = serializers.CharField()
     seconds = serializers.FloatField()
-    sample = serializers.ListField(child=serializers.IntegerField(), help_text="Ids of some customers.")
-    overlaps = OverlapOut(many=True)
+    sample = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Ids of some customers; empty in a first answer."
+    )
+    overlaps = OverlapOut(many=True, help_text="Empty in a first answer.")
 
 
 @extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Explained"}})
@@ -111,8 +129,13 @@ class WhyOut(serializers.Serializer[Any]):
 
     customer = serializers.IntegerField()
     is_member = serializers.BooleanField(help_text="As last built.")
-    holds = serializers.BooleanField(help_text="By the rule and the data of this moment.")
-    why = ExplainedOut()
+    since = serializers.DateTimeField(allow_null=True, help_text="Since when, as last built.")
+    picked = serializers.BooleanField(
+        allow_null=True, help_text="True: put in by hand; false: left out by hand; null: nobody decided."
+    )
+    belongs = serializers.BooleanField(help_text="By hand, else by the rule and the data of this moment.")
+    holds = serializers.BooleanField(help_text="By the rule and the data of this moment alone.")
+    why = ExplainedOut(allow_null=True, help_text="Null for a list by hand.")
 
 
 class PersonaOut(serializers.ModelSerializer[Persona]):
@@ -184,7 +207,18 @@ class SegmentIn(Input):
 
     name = Text(max_length=120)
     description = Text(required=False, allow_blank=True, max_length=2000)
-    rule = rule_field()
+    kind = serializers.ChoiceField(
+        choices=SegmentKind.choices, required=False, default=SegmentKind.RULE, help_text="A list has no rule."
+    )
+    rule = rule_field(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A segment by rule needs one."""
+        if attrs["kind"] == SegmentKind.RULE and "rule" not in attrs:
+            raise serializers.ValidationError(
+                {"rule": [serializers.ErrorDetail("This field is required.", code="required")]}
+            )
+        return attrs
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Another rule", {"rule": RULE}, request_only=True)])
@@ -202,6 +236,11 @@ class PreviewIn(Input):
     """A rule to be tried."""
 
     rule = rule_field()
+    first = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Answer at once: from a sample where counting takes long, with a margin, without people.",
+    )
 
 
 @extend_schema_serializer(examples=[OpenApiExample("As every night", {}, request_only=True)])

@@ -134,7 +134,14 @@ def test_a_rule_is_tried_without_being_kept(api: Caller, people: list[Customer])
     api.post("segments/", {"name": "Lund", "rule": SWEDES})
     build_all()
     found = api.post("segments/preview/", {"rule": SWEDES}).json()
-    assert (found["customers"], found["total"], found["leaves"]) == (3, 5, [3])
+    assert (found["customers"], found["total"], found["leaves"]) == (
+        3,
+        5,
+        [{"customers": 3, "margin": 0}],
+    )
+    assert (found["margin"], found["is_exact"], found["base"]) == (0, True, 5)
+    first = api.post("segments/preview/", {"rule": SWEDES, "first": True}).json()
+    assert (first["customers"], first["sample"], first["overlaps"]) == (3, [], [])
     assert sorted(found["sample"]) == [one.pk for one in people[:3]]
     assert [(one["name"], one["customers"]) for one in found["overlaps"]] == [("Lund", 3)]
     assert Segment.objects.count() == 1
