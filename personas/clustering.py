@@ -50,10 +50,13 @@ evenly spread habit lie the root of 12 apart (two halves of a normal one 2.65), 
 RIDGE = 0.1
 """Part of the identity in the covariance within clusters, so that no habit comes to rule alone."""
 BOOTSTRAPS = 20
+STARTS = 20
+"""Starts of a fit, of which the best counts; half as many on resampled customers. With three, two fits of the
+same customers often end in different places, and no grouping seems to hold still."""
 LARGEST_SEARCH = 4_000
 """Rows the search for k is done on; the model itself is fitted on all."""
 LARGEST_STARTS = 50_000
-"""Rows up to which a model is fitted from ten starts. More are fitted from where ten starts on so many end:
+"""Rows up to which a model is fitted from all starts. More are fitted from where the starts on so many end:
 centers of fifty thousand rows are those of a million but for the third digit."""
 SETTLED = 1e-4
 """Part of the rows that may still change place when rounds over more than `LARGEST_STARTS` end."""
@@ -151,7 +154,7 @@ def _fit(frame: pd.DataFrame, offered: Sequence[Feature]) -> FittedModel | NotEn
     best = _best(tries)
     if best is None:
         return NotEnoughData(len(frame), "No grouping of these customers holds still.")
-    found = _Found(rows, *_cluster(rows, best.k, starts=10), best)
+    found = _Found(rows, *_cluster(rows, best.k, starts=STARTS), best)
     model = _model(found, [one.name for one in used], scaler, home)
     return replace(model, figures={**model.figures, **_told(tries), "known": known})
 
@@ -378,14 +381,14 @@ def _search(rows: Singles) -> list[_Try]:
 
 
 def _try(rows: Singles, k: int) -> _Try:
-    labels, turn = _cluster(rows, k, starts=10)
+    labels, turn = _cluster(rows, k, starts=STARTS)
     smallest = float(np.bincount(labels, minlength=k).min() / len(rows))
     draws = BOOTSTRAPS if smallest >= LEAST_IN_CLUSTER else 0
     chance = np.random.default_rng(SEED)
     found: list[Floats] = []
     for index in range(draws):
         drawn = chance.integers(0, len(rows), len(rows))
-        again, _ = _cluster(rows[drawn], k, starts=3, seed=SEED + index)
+        again, _ = _cluster(rows[drawn], k, starts=STARTS // 2, seed=SEED + index)
         found.append(_jaccards(labels[drawn], again, k))
         if not _can_hold(found):
             break
