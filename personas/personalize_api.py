@@ -101,7 +101,8 @@ class PersonalizeEndpoint(Endpoint):
     pagination_class = None  # type: ignore[assignment]
     filter_backends = ()
     queryset = Customer.objects.none()
-    parameters = {"read": frozenset({"key"}), "preflight": frozenset({"key"})}  # noqa: RUF012
+    # REST framework calls the action of every OPTIONS "metadata"
+    parameters = {"read": frozenset({"key"}), "metadata": frozenset({"key"})}  # noqa: RUF012
     key: PublishableKey | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
