@@ -23,8 +23,10 @@ from personas import api as personas
 from personas import card_api as cards
 from personas import prediction_api as predictions
 from personas import reach_api as reach
+from personas import reading_api as reading
 from personas import segment_api as segments
 from personas import trait_api as traits
+from personas.persona_api import PersonaModelEndpoint
 from personas.personalize_api import PersonalizeEndpoint
 
 app_name = "api"
@@ -45,8 +47,10 @@ router.register("interactions", engagement.InteractionEndpoint, "interaction")
 router.register("conversations", engagement.ConversationEndpoint, "conversation")
 router.register("segments", segments.SegmentEndpoint, "segment")
 router.register("personas", personas.PersonaEndpoint, "persona")
+router.register("persona-models", PersonaModelEndpoint, "persona-model")
 router.register("ad-spend", reach.AdSpendEndpoint, "ad-spend")
 router.register("reach-plans", reach.ReachPlanEndpoint, "reach-plan")
+router.register("text-models", reading.TextModelEndpoint, "text-model")
 router.register("jobs", accounts.JobEndpoint, "job")
 
 urlpatterns = [
@@ -103,6 +107,7 @@ urlpatterns = [
         PersonalizeEndpoint.as_view({"get": "read", "options": "preflight"}),
         name="personalize",
     ),
+    path("rereads/", reading.RereadEndpoint.as_view({"post": "create"}), name="reread-list"),
     path("rebuilds/", personas.RebuildEndpoint.as_view({"post": "create"}), name="rebuild-list"),
     *cards.urls,
     *router.urls,

@@ -40,8 +40,10 @@ from engagement.models import (
     ConversationTag,
     Delivery,
     Interaction,
+    MoodLabel,
     Status,
 )
+from engagement.moods import MOODS, set_mood, take_back
 from engagement.pushing import push_interactions
 from engagement.replies import reply
 from engagement.serializers import (
@@ -54,6 +56,7 @@ from engagement.serializers import (
     InteractionOut,
     InteractionPush,
     NoteIn,
+    ReadingIn,
     ReplyIn,
     event_of,
 )
@@ -160,6 +163,32 @@ class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         record = acting.ask_for(interaction=interaction, act=act, by=caller(request))
         code = status.HTTP_200_OK if known else status.HTTP_201_CREATED
         return Response(ActOut(record).data, status=code)
+
+    @extend_schema(
+        summary="Correct how an interaction was read",
+        description=(
+            "What a person says of the mood counts at once, trains the workspace's model, and no reader "
+            "changes it; who said so is kept. Needs the right `reading.correct`."
+        ),
+        request=ReadingIn,
+        responses=InteractionOut,
+    )
+    @action(
+        detail=True,
+        methods=["patch"],
+        url_path="reading",
+        permission_classes=[Requires("reading.correct")],
+    )
+    def correct(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        seen = Interaction.objects.visible_to(request.user)
+        interaction = get_object_or_404(seen, pk=self.kwargs["pk"])
+        mood = checked(ReadingIn, request)["mood"]
+        label = MoodLabel.objects.filter(interaction=interaction).first()
+        if mood is not None:
+            set_mood(interaction=interaction, mood=MOODS[mood], by=caller(request))
+        elif label is not None:
+            take_back(label=label, by=caller(request))
+        return Response(InteractionOut(shown_interactions(request.user).get(pk=interaction.pk)).data)
 
     def _history(self) -> bool:
         asked = self.request.query_params.get("history", "false")

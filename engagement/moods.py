@@ -35,7 +35,8 @@ from engagement.text_models import sentiment_models
 MOOD_VALUE = TYPICAL
 
 MOST_IMPORTED = 50_000
-NAMES = {"happy": 1, "neutral": 0, "unhappy": -1, "positive": 1, "negative": -1, "1": 1, "0": 0, "-1": -1}
+MOODS = {"happy": 1, "neutral": 0, "unhappy": -1}
+NAMES = {**MOODS, "positive": 1, "negative": -1, "1": 1, "0": 0, "-1": -1}
 """How a file may write a mood."""
 
 

@@ -67,8 +67,8 @@ class InteractionOut(serializers.ModelSerializer[Interaction]):
         fields = (
             "id", "account", "network", "external_id", "conversation", "customer", "identity", "kind",
             "direction", "public", "automatic", "occurred_at", "received_at", "subject", "text", "rating",
-            "in_reply_to", "staff", "staff_name", "language", "sentiment", "reason", "topics", "edited_at",
-            "deleted_at", "attachments", "delivery",
+            "in_reply_to", "staff", "staff_name", "language", "sentiment", "mood_by_staff", "reason",
+            "contact_reason", "topics", "edited_at", "deleted_at", "attachments", "delivery",
         )  # fmt: skip
 
     @extend_schema_field(DeliveryOut(allow_null=True))
@@ -275,6 +275,17 @@ class ReplyIn(Input):
     subject = Text(required=False, allow_blank=True, max_length=300)
     cc = serializers.ListField(child=Text(max_length=320), required=False, max_length=50)
     bcc = serializers.ListField(child=Text(max_length=320), required=False, max_length=50)
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A correction", {"mood": "unhappy"}, request_only=True)])
+class ReadingIn(Input):
+    """What a person says of a message that was read."""
+
+    mood = serializers.ChoiceField(
+        choices=["happy", "neutral", "unhappy"],
+        allow_null=True,
+        help_text="How whoever wrote it feels; null takes back what somebody said, and it is read again.",
+    )
 
 
 class ActOut(serializers.ModelSerializer[ActRecord]):

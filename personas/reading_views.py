@@ -23,7 +23,7 @@ from core.models import Job, Workspace
 from core.paging import Sort, desc, page_for
 from engagement.contact_reasons import choose_tags
 from engagement.models import Interaction, LabelSource, MoodLabel
-from engagement.moods import drawn, import_labels, set_mood, take_back
+from engagement.moods import MOODS, drawn, import_labels, set_mood, take_back
 from engagement.rereading import KIND, preview, start_reread
 from personas.models import Persona
 from personas.text import jobs
@@ -34,7 +34,6 @@ LABEL_SORTS = {"-at": Sort(desc("at"))}
 LABELS_SHOWN = 20
 TOPIC_DAYS = (30, 90, 365)
 LARGEST_FILE = 10 * 1024 * 1024
-MOODS = {"happy": 1, "neutral": 0, "unhappy": -1}
 TAG_CHOICES: dict[str, bool | None] = {"yes": True, "no": False, "": None}
 REFUSALS_SHOWN = 5
 
@@ -145,7 +144,7 @@ def label_import(request: HttpRequest) -> HttpResponse:
         flash.error(request, " ".join(error.messages))
         return redirect("personas:label-list")
     taken = ngettext("%(n)s label taken.", "%(n)s labels taken.", found.taken) % {"n": found.taken}
-    flash.success(request, _("%(taken)s %(repeated)s known already.") % {"taken": taken, **vars(found)})
+    flash.success(request, _("%(taken)s %(n)s known already.") % {"taken": taken, "n": found.repeated})
     for refusal in found.refused[:REFUSALS_SHOWN]:
         flash.warning(request, refusal)
     if len(found.refused) > REFUSALS_SHOWN:

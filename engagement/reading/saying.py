@@ -18,6 +18,13 @@ from engagement.reading.vocations import INTERESTS, LOVERS, PROFESSIONS, QUALITI
 SAYING_VERSION = 1
 """Goes up with every change that finds something else in some text."""
 
+PIECES = (
+    "i'm ", "i’m ", "im a", "i am ", "i've been ", "i’ve been ", "as a", "my job", "profession", "occupation",
+    "i work", "love ", "like ", "enjoy ", "adore ", " go ", "i go ", "hobb", "passion", "interest", "pastime",
+    "ich ", "mein beruf",
+)  # fmt: skip
+"""One of them stands, in lower case, in every text in which something can be found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -52,6 +59,7 @@ _DE_NEXT = (
     "|gern|gerne"
 )
 _END = rf"(?=\s*(?:[.,;:!)\n]|$|[-–—]\s)|\s+(?:{_EN_NEXT}|{_DE_NEXT})\b)"
+_WORD = re.compile(r"\w+")
 _NOT_ASKED = r"(?!\s*\?)"
 _ABOUT_WORK = re.compile(r"\b(?:profession|occupation|job|do for a living|your work|beruf\w*)\b")
 _ABOUT_LIKES = re.compile(
@@ -62,6 +70,8 @@ _ABOUT_LIKES = re.compile(
 def read_self(text: str, *, question: str = "") -> Said:
     """What the author says about themselves; `question` is what a survey asked, if it is an answer."""
     lowered = _own_words(text)
+    if _first_words().isdisjoint(_WORD.findall(lowered)):
+        return NOTHING
     answered = _read_answer(lowered, question.lower()) if question else NOTHING
     work: dict[str, None] = dict.fromkeys(answered.professions)
     likes: dict[str, None] = dict.fromkeys(answered.interests)
@@ -180,6 +190,12 @@ def _likes() -> tuple[Mapping[str, str], tuple[re.Pattern[str], ...]]:
             rf"\bich\s(?P<what>{_either(verbs)})\s(?:sehr\s|auch\s|so\s)*gerne?\b{_NOT_ASKED}",
         )
     )
+
+
+@cache
+def _first_words() -> frozenset[str]:
+    """Without one of these no word of the vocabulary is in a text: most are done with by this."""
+    return frozenset(_WORD.findall(word)[0] for table in (_work()[0], _likes()[0]) for word in table)
 
 
 @cache

@@ -70,7 +70,7 @@ class SentimentModel:
 
 
 TYPICAL = 0.6
-"""What a typically happy text is worth on the scale of sentiments (-1 to 1); an unhappy one as much below 0."""
+"""What a typically happy text is worth as a sentiment (-1 to 1); a typically unhappy one as much below 0."""
 
 
 def on_scale(score: float, places: Sequence[float]) -> float:

@@ -11,9 +11,7 @@ from django_htmx.http import trigger_client_event
 from accounts.permissions import requires, staff
 from engagement.flow import messages
 from engagement.models import Interaction, MoodLabel
-from engagement.moods import set_mood, take_back
-
-MOODS = {"happy": 1, "neutral": 0, "unhappy": -1}
+from engagement.moods import MOODS, set_mood, take_back
 
 
 @require_POST
