@@ -52,7 +52,7 @@ def fit_answering(scope: Scope, extent: Extent) -> dict[str, ModelCard]:
     return {
         "network": write_card(scope, "network", window, _fit_network(scope, whom, cut)),
         "hour": write_card(scope, "hour", window, _fit_hour(scope, whom, cut)),
-        "survey": write_card(scope, "survey", window, _fit_survey(scope, cut)),
+        "survey": write_card(scope, "survey", window, _fit_survey(scope)),
     }
 
 
@@ -86,11 +86,11 @@ def _fit_network(scope: Scope, whom: Whom, cut: datetime) -> Judged | str:
     return _judge_rates(sent, why, whom)
 
 
-def _fit_survey(scope: Scope, cut: datetime) -> Judged | str:
-    """An invitation that cannot have had its 14 days says nothing yet."""
+def _fit_survey(scope: Scope) -> Judged | str:
+    """Judged on the last fifth of the invitations; one that has not had its 14 days says nothing yet."""
     whom = Whom(everybody=True)
     before = scope.tomorrow - timedelta(days=SURVEY_DAYS)
-    sent = surveys(scope, whom, since=min(cut, before - timedelta(days=SURVEY_DAYS)), before=before)
+    sent = surveys(scope, whom, since=_last_fifth(before), before=before)
     invited = int(sent["sent"].sum())
     if invited < LEAST_INVITATIONS:
         return (
@@ -100,6 +100,18 @@ def _fit_survey(scope: Scope, cut: datetime) -> Judged | str:
     sent["network"] = "survey"
     why = f"Answers within {SURVEY_DAYS} days to invitations in a held-out time, against everybody's rate."
     return _judge_rates(sent, why, whom)
+
+
+def _last_fifth(before: datetime) -> datetime:
+    """The instant after which a fifth of the invitations was sent."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT percentile_disc(0.8) WITHIN GROUP (ORDER BY occurred_at) FROM engagement_interaction "
+            "WHERE kind = 'survey' AND direction = 'outbound' AND deleted_at IS NULL AND occurred_at < %s",
+            [before],
+        )
+        found: datetime | None = (cursor.fetchone() or (None,))[0]
+    return found or before
 
 
 def _judge_rates(sent: pd.DataFrame, why: str, whom: Whom) -> Judged:

@@ -28,12 +28,7 @@ def drawn(row: int, weeks: float, count: int = 200_000) -> np.ndarray:
     orders = np.minimum(chance.poisson(rate * weeks), chance.geometric(stops))
     orders = np.where(chance.random(count) < MODEL.alive(HISTORY)[row], orders, 0)
     known = x + 1
-    nu = chance.gamma(MONEY.q + MONEY.p * known, 1 / (MONEY.v + known * MEAN[row]))
-    nu = (
-        nu
-        if np.ndim(nu)
-        else chance.gamma(MONEY.q + MONEY.p * known, 1 / (MONEY.v + known * MEAN[row]), count)
-    )
+    nu = chance.gamma(MONEY.q + MONEY.p * known, 1 / (MONEY.v + known * MEAN[row]), count)
     return np.where(orders > 0, chance.gamma(np.maximum(MONEY.p * orders, 1e-9)) / nu, 0.0)
 
 
