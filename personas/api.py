@@ -34,6 +34,7 @@ from personas.filters import (
 )
 from personas.models import Persona, PersonaMembership, SegmentMembership
 from personas.nightly import start_rebuild
+from personas.persona_api import HandMade
 from personas.serializers import (
     MembershipsOut,
     PersonaMemberOut,
@@ -62,7 +63,7 @@ def started(job: Job, request: Request) -> Response:
         responses=PersonaCardOut,
     ),
 )
-class PersonaEndpoint(CardWords, ListModelMixin, RetrieveModelMixin, Endpoint):
+class PersonaEndpoint(HandMade, CardWords, ListModelMixin, RetrieveModelMixin, Endpoint):
     """Archetypes of customers."""
 
     permission_classes = (Requires("persona.read", write="persona.edit"),)

@@ -139,13 +139,14 @@ class WhyOut(serializers.Serializer[Any]):
 
 
 class PersonaOut(serializers.ModelSerializer[Persona]):
-    """An archetype of customers. `is_rule`: a plain rule, used while there is too little data."""
+    """An archetype of customers. `is_rule`: a plain rule, used while there is too little data; `segment`:
+    made by hand, and its members are those of that segment."""
 
     class Meta:
         model = Persona
         fields = (
-            "id", "name", "icon", "is_rule", "rank", "is_active", "members", "share", "reliability", "fit",
-            "border_share", "created_at", "card_at",
+            "id", "name", "icon", "tone", "is_rule", "segment", "rank", "is_active", "members", "share",
+            "reliability", "fit", "border_share", "created_at", "card_at",
         )  # fmt: skip
 
 

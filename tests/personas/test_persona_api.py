@@ -1,0 +1,136 @@
+"""Personas made by hand and models that wait, over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.jobs import run_job
+from core.models import Job
+from crm.models import Customer
+from personas import clustering
+from personas.assigning import assign, fit_model
+from personas.models import Persona, PersonaMembership, PersonaModel
+from personas.segments import create_segment
+from tests.api import Caller, errors
+from tests.personas.test_assigning import customers, work
+from tests.personas.test_handmade import put_in
+
+pytestmark = pytest.mark.django_db
+RULE = {"all": [{"field": "customer.name", "op": "contains", "value": "0 1"}]}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clustering, "BOOTSTRAPS", 5)
+    monkeypatch.setattr("core.jobs._enqueue", lambda pk, kind: None)
+
+
+@pytest.fixture
+def api(ada: Any) -> Caller:
+    return Caller(ada)
+
+
+@pytest.fixture
+def three() -> list[list[Customer]]:
+    made = [customers(kind, 40) for kind in range(3)]
+    assign(work(everybody=True))
+    return made
+
+
+@pytest.fixture
+def waiting(three: Any) -> PersonaModel:
+    found = fit_model(work(1, everybody=True), reason="by hand")
+    assert found is not None
+    return found
+
+
+def test_a_persona_is_made_filled_ordered_and_retired(api: Caller, three: list[list[Customer]]) -> None:
+    ids = []
+    for name in ("One", "Two"):
+        segment = create_segment(name=name, rule=RULE, by=None)
+        put_in(segment, three[0][0])
+        made = api.post("personas/", {"segment": segment.pk, "name": name, "tone": 3})
+        assert made.status_code == 201, made.content
+        assert (made.json()["segment"], made.json()["rank"]) == (segment.pk, len(ids))
+        ids.append(made.json()["id"])
+    assert run_job(Job.objects.get().pk).state == "done"
+    assert PersonaMembership.objects.get(customer=three[0][0]).persona_id == ids[0]
+    assert api.post("personas/order/", {"ids": ids[::-1]}).status_code == 204
+    assert [one.pk for one in Persona.objects.shown()][:2] == ids[::-1]
+    run_job(Job.objects.filter(state="queued").get().pk)
+    assert PersonaMembership.objects.get(customer=three[0][0]).persona_id == ids[1]
+    assert api.post(f"personas/{ids[1]}/retire/", {}).json()["is_active"] is False
+    assert api.post("personas/order/", {"ids": ids}).status_code == 400
+
+
+def test_what_cannot_be_made_is_refused_with_a_reason(api: Caller, three: Any) -> None:
+    persona = Persona.objects.filter(is_active=True).first()
+    assert persona is not None
+    asks = create_segment(
+        name="A", rule={"all": [{"field": "persona", "op": "in", "value": [persona.pk]}]}, by=None
+    )
+    plain = create_segment(name="B", rule=RULE, by=None)
+    for given in (
+        {"segment": asks.pk, "name": "A"},
+        {"segment": plain.pk, "name": persona.name},
+        {"segment": plain.pk, "name": "B", "tone": 9},
+        {"segment": plain.pk, "name": "B", "icon": "<script>"},
+        {"segment": 999_999, "name": "B"},
+        {"name": "B"},
+    ):
+        assert api.post("personas/", given).status_code == 400, given
+    assert api.post(f"personas/{persona.pk}/retire/", {}).status_code == 400
+    assert not Persona.objects.filter(segment__isnull=False).exists()
+
+
+def test_a_waiting_model_is_read_taken_and_returned_from(api: Caller, waiting: PersonaModel) -> None:
+    first = PersonaModel.objects.get(is_current=True)
+    states = {one["id"]: one["state"] for one in api.get("persona-models/").json()["results"]}
+    assert states == {waiting.pk: "waiting", first.pk: "current"}
+    body = api.get(f"persona-models/{waiting.pk}/").json()
+    assert (body["k"], body["changes"]) == (3, [])
+    assert sum(move["customers"] for move in body["moves"]) == 120
+    assert "sample" not in body["moves"][0]
+    taken = api.post(f"persona-models/{waiting.pk}/take/", {})
+    assert taken.status_code == 202
+    assert errors(api.post(f"persona-models/{waiting.pk}/take/", {}))[0][0] == "job_open"
+    assert run_job(taken.json()["id"]).state == "done"
+    assert api.get(f"persona-models/{waiting.pk}/").json()["state"] == "current"
+    assert api.post(f"persona-models/{waiting.pk}/take/", {}).status_code == 404
+    back = api.post(f"persona-models/{first.pk}/take-back/", {})
+    assert back.status_code == 202
+    assert run_job(back.json()["id"]).state == "done"
+    assert api.get(f"persona-models/{first.pk}/").json()["state"] == "current"
+    assert api.post(f"persona-models/{first.pk}/take-back/", {}).status_code == 400
+    assert api.delete(f"persona-models/{first.pk}/").status_code == 404
+
+
+def test_a_fit_is_started_and_its_model_put_away(api: Caller, three: Any) -> None:
+    started = api.post("persona-models/", {})
+    assert started.status_code == 202
+    assert run_job(started.json()["id"]).state == "done"
+    model = PersonaModel.objects.get(is_current=False)
+    assert api.delete(f"persona-models/{model.pk}/").status_code == 204
+    assert PersonaModel.objects.count() == 1
+
+
+def test_readers_read_and_change_nothing(vic: Any, ada: Any, waiting: PersonaModel) -> None:
+    api = Caller(vic, maker=ada)
+    assert api.get("persona-models/").status_code == 200
+    assert api.get(f"persona-models/{waiting.pk}/").status_code == 200
+    segment = create_segment(name="B", rule=RULE, by=None)
+    persona = Persona.objects.first()
+    assert persona is not None
+    for call in (
+        lambda: api.post("personas/", {"segment": segment.pk, "name": "B"}),
+        lambda: api.post("personas/order/", {"ids": []}),
+        lambda: api.post(f"personas/{persona.pk}/retire/", {}),
+        lambda: api.post("persona-models/", {}),
+        lambda: api.post(f"persona-models/{waiting.pk}/take/", {}),
+        lambda: api.post(f"persona-models/{waiting.pk}/take-back/", {}),
+        lambda: api.delete(f"persona-models/{waiting.pk}/"),
+    ):
+        assert call().status_code == 403
+    assert (Job.objects.count(), PersonaModel.objects.count()) == (0, 2)
