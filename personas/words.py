@@ -22,7 +22,7 @@ from core.models import JobState
 from core.sql import rows
 from crm import facts
 from crm.models import Customer, CustomerTouch
-from engagement.reading.saying import SAYING_VERSION, read_self
+from engagement.reading.saying import PIECES, SAYING_VERSION, read_self
 from personas.models import Rebuild
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Heard:
 
 def hear_everybody(run: Run) -> Mapping[str, Any]:
     """The step of a rebuild, before the traits: everybody in batches, each one transaction, or nobody."""
-    if run.is_full or "words_after" in run.facts or not _was_read():
+    if "words_after" in run.facts or not _was_read():
         while customers := _next(int(run.facts.get("words_after", 0))):
             with transaction.atomic():
                 changed = hear(customers)
@@ -98,7 +98,9 @@ def _store(heard: Mapping[int, Heard]) -> Sequence[int]:
 def _heard(customers: Sequence[int]) -> dict[int, Heard]:
     """What was found, by customer; the texts come oldest first."""
     found: dict[int, Heard] = {}
-    for row in rows("personas", "words_said", {"customers": list(customers)}):
+    for row in rows(
+        "personas", "words_said", {"customers": list(customers), "pieces": [f"%{piece}%" for piece in PIECES]}
+    ):
         said = read_self(row["text"], question=row["question"])
         if not said.professions and not said.interests:
             continue

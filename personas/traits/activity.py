@@ -225,7 +225,7 @@ ACTIVITY: tuple[Trait, ...] = (
         "Hour with the most interactions and orders, in their own zone; orders without a time aside",
         _TIME,
         "timed",
-        "mode() WITHIN GROUP (ORDER BY extract(hour FROM own_at)::int) FILTER (WHERE has_hour)",
+        "mode() WITHIN GROUP (ORDER BY hour) FILTER (WHERE has_hour)",
         "o'clock",
     ),
     Trait(
@@ -235,7 +235,7 @@ ACTIVITY: tuple[Trait, ...] = (
         "Day of the week with the most interactions and orders, in their own zone",
         _TIME,
         "timed",
-        "mode() WITHIN GROUP (ORDER BY extract(isodow FROM own_at)::int)",
+        "mode() WITHIN GROUP (ORDER BY weekday)",
     ),
     Trait(
         "office_share",
@@ -244,8 +244,7 @@ ACTIVITY: tuple[Trait, ...] = (
         "Interactions and orders Monday to Friday, 9 to 17 in their own zone",
         _TIME,
         "timed",
-        "count(*) FILTER (WHERE extract(isodow FROM own_at) <= 5"
-        " AND extract(hour FROM own_at) BETWEEN 9 AND 16) / count(*)::float8",
+        "count(*) FILTER (WHERE weekday <= 5 AND hour BETWEEN 9 AND 16) / count(*)::float8",
     ),
     Trait(
         "evening_share",
@@ -254,7 +253,7 @@ ACTIVITY: tuple[Trait, ...] = (
         "Interactions and orders at 18 or later in their own zone",
         _TIME,
         "timed",
-        "count(*) FILTER (WHERE extract(hour FROM own_at) >= 18) / count(*)::float8",
+        "count(*) FILTER (WHERE hour >= 18) / count(*)::float8",
     ),
     Trait(
         "weekend_share",
@@ -263,7 +262,7 @@ ACTIVITY: tuple[Trait, ...] = (
         "Interactions and orders on Saturday or Sunday in their own zone",
         _TIME,
         "timed",
-        "count(*) FILTER (WHERE extract(isodow FROM own_at) >= 6) / count(*)::float8",
+        "count(*) FILTER (WHERE weekday >= 6) / count(*)::float8",
     ),
     Trait(
         "morning_share",
@@ -272,7 +271,7 @@ ACTIVITY: tuple[Trait, ...] = (
         "Interactions and orders before 12 in their own zone",
         _TIME,
         "timed",
-        "count(*) FILTER (WHERE extract(hour FROM own_at) < 12) / count(*)::float8",
+        "count(*) FILTER (WHERE hour < 12) / count(*)::float8",
     ),
     Trait(
         "payday_share",
@@ -281,8 +280,7 @@ ACTIVITY: tuple[Trait, ...] = (
         "Interactions and orders from the 26th to the 4th of a month in their own zone",
         _TIME,
         "timed",
-        "count(*) FILTER (WHERE extract(day FROM own_at) >= 26 OR extract(day FROM own_at) <= 4)"
-        " / count(*)::float8",
+        "count(*) FILTER (WHERE day >= 26 OR day <= 4) / count(*)::float8",
     ),
     Trait(
         "festive_share",
@@ -291,6 +289,6 @@ ACTIVITY: tuple[Trait, ...] = (
         "Interactions and orders in November or December",
         _TIME,
         "timed",
-        "count(*) FILTER (WHERE extract(month FROM own_at) >= 11) / count(*)::float8",
+        "count(*) FILTER (WHERE month >= 11) / count(*)::float8",
     ),
 )

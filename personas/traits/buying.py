@@ -120,7 +120,7 @@ BUYING: tuple[Trait, ...] = (
         "Product category of most of the lines of their orders",
         _BUYING,
         "category",
-        'mode() WITHIN GROUP (ORDER BY category COLLATE "C")',
+        "mode() WITHIN GROUP (ORDER BY category)",
         length=120,
     ),
     Trait(

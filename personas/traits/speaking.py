@@ -36,7 +36,7 @@ SPEAKING: tuple[Trait, ...] = (
         "Network with the most interactions",
         _SPEAKING,
         "said",
-        'mode() WITHIN GROUP (ORDER BY network COLLATE "C")',
+        "mode() WITHIN GROUP (ORDER BY network)",
     ),
     Trait(
         "top_reason",
@@ -45,7 +45,7 @@ SPEAKING: tuple[Trait, ...] = (
         "What they mostly write for, of questions, complaints, praise and talk about orders",
         _SPEAKING,
         "said",
-        "mode() WITHIN GROUP (ORDER BY reason COLLATE \"C\") FILTER (WHERE reason NOT IN ('', 'other'))",
+        "mode() WITHIN GROUP (ORDER BY reason) FILTER (WHERE reason NOT IN ('', 'other'))",
         values=REASONS,
     ),
     Trait(
@@ -55,7 +55,7 @@ SPEAKING: tuple[Trait, ...] = (
         "Topic that most of their interactions touch; hashtags aside",
         _SPEAKING,
         "topic",
-        'mode() WITHIN GROUP (ORDER BY topic COLLATE "C")',
+        "mode() WITHIN GROUP (ORDER BY topic)",
         length=60,
     ),
     Trait(
@@ -65,7 +65,7 @@ SPEAKING: tuple[Trait, ...] = (
         "Topic that most of their complaints touch; hashtags aside",
         _SPEAKING,
         "topic",
-        "mode() WITHIN GROUP (ORDER BY topic COLLATE \"C\") FILTER (WHERE reason = 'complaint')",
+        "mode() WITHIN GROUP (ORDER BY topic) FILTER (WHERE reason = 'complaint')",
         length=60,
     ),
     Trait(
@@ -75,7 +75,7 @@ SPEAKING: tuple[Trait, ...] = (
         "Kind of media of the posts of ours that they react to most",
         _SPEAKING,
         "said",
-        "mode() WITHIN GROUP (ORDER BY media COLLATE \"C\") FILTER (WHERE media <> '')",
+        "mode() WITHIN GROUP (ORDER BY media) FILTER (WHERE media <> '')",
     ),
     Trait(
         "public_share",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engagement.reading.saying import read_self
+from engagement.reading.saying import PIECES, read_self
 from engagement.reading.vocations import INTERESTS, LOVERS, PROFESSIONS
 
 
@@ -31,6 +31,7 @@ from engagement.reading.vocations import INTERESTS, LOVERS, PROFESSIONS
     ],
 )
 def test_work_is_found(text: str, field: str) -> None:
+    assert any(piece in text.lower() for piece in PIECES)
     assert read_self(text).professions == (field,)
 
 
@@ -105,6 +106,7 @@ def test_what_is_not_said_of_oneself_is_not_found(text: str) -> None:
     ],
 )
 def test_interests_are_found_where_they_are_told(text: str, names: tuple[str, ...]) -> None:
+    assert not names or any(piece in text.lower() for piece in PIECES)
     assert read_self(text).interests == names
 
 
