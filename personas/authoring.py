@@ -21,7 +21,7 @@ from personas.models import Persona, PersonaNote
 
 WORDS = ("name", "icon", "summary", "goals", "motivations", "pains", "rank", "how_to_speak")
 LINES = ("goals", "motivations", "pains", "how_to_speak")
-LONGEST_LINE, MOST_LINES, LONGEST_SUMMARY = 160, 12, 600
+LONGEST_LINE, MOST_LINES, LONGEST_SUMMARY = 120, 8, 600
 MOST_NOTES = 60
 _ICON = re.compile(r"ti-[a-z0-9-]{1,36}")
 
@@ -59,9 +59,9 @@ def one_a_line(name: str, text: str) -> str:
     """A list as it is kept, without empty lines. Raises ValidationError."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MOST_LINES:
-        raise ValidationError({name: _("Keep it to 12 lines: the card is one sheet of paper.")})
+        raise ValidationError({name: _("Keep it to 8 lines: the card is one sheet of paper.")})
     if any(len(line) > LONGEST_LINE for line in lines):
-        raise ValidationError({name: _("Keep each line under 160 letters.")})
+        raise ValidationError({name: _("Keep each line under 120 letters.")})
     return "\n".join(lines)
 
 

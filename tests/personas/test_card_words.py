@@ -92,8 +92,8 @@ def test_the_door_refuses_an_earlier_state(persona: Persona, mia: Any, max: Any)
     ("field", "value"),
     [
         ("name", ""),
-        ("goals", "\n".join(f"goal {n}" for n in range(13))),
-        ("pains", "x" * 161),
+        ("goals", "\n".join(f"goal {n}" for n in range(9))),
+        ("pains", "x" * 121),
         ("summary", "x" * 601),
         ("icon", 'ti-user" onload="x'),
         ("rank", "-1"),
