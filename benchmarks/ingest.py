@@ -1,8 +1,9 @@
 """How fast events come in, beside a bare multi-row insert of the same rows into the same table.
 
-Events go in by pages of 500, one worker, one transaction a page: without reading of text, with it, and with
-it where the reader meets every text for the first time in its page. After each slice of each of these the
-very rows that it stored are inserted once more under another account, by pages of 500 and one transaction a
+Events go in by pages of 500, one worker, one transaction a page: without reading of text, with it, with it
+where the reader meets every text for the first time in its page, and so with a trained model of moods in
+use as well (trained here on what VADER says of the texts). After each slice of each of these the very rows
+that it stored are inserted once more under another account, by pages of 500 and one transaction a
 page, so that both meet the same table, of the same size, with all its indexes, at the same time of day.
 Everything happens in a database of its own.
 """
@@ -67,6 +68,7 @@ class Way:
     bound: float
     account: ChannelAccount
     bare: ChannelAccount
+    trained: bool = False
     pages: list[float] = field(default_factory=list)
     bare_pages: list[float] = field(default_factory=list)
 
@@ -82,6 +84,7 @@ def main() -> int:
     figures.say("seed", str(_talk.SEED))
     with migrated_django():
         ways = _ways()
+        figures.say("words, pairs and pieces in the trained model", _train(texts))
         for lines in _batches(list(_talk.talk(count, texts)), PAGE * PAGES_A_SLICE):
             for way in ways:
                 _slice(way, lines)
@@ -94,14 +97,40 @@ def main() -> int:
 
 def _ways() -> list[Way]:
     plans = [
-        ("reading off", False, False, BOUND_OFF),
-        ("reading on", True, False, BOUND_ON),
-        ("reading on, nothing remembered", True, True, BOUND_ON),
+        ("reading off", False, False, BOUND_OFF, False),
+        ("reading on", True, False, BOUND_ON, False),
+        ("reading on, nothing remembered", True, True, BOUND_ON, False),
+        ("reading on by a trained model, nothing remembered", True, True, BOUND_ON, True),
     ]
     return [
-        Way(name, reads, forget, bound, _account(name), _account(f"{name}, bare"))
-        for name, reads, forget, bound in plans
+        Way(name, reads, forget, bound, _account(name), _account(f"{name}, bare"), trained)
+        for name, reads, forget, bound, trained in plans
     ]
+
+
+def _train(texts: list[str]) -> int:
+    """Store a trained model that is not in use yet; how many grams it weighs."""
+    import numpy as np
+
+    from engagement.models import TextModel
+    from engagement.reading.cleaning import clean
+    from engagement.reading.trained import packed
+    from personas.text.sentiment import all_signs, exported, fit
+
+    words = [clean(text)[0] for text in texts]
+    seen = all_signs(words, english=True)
+    found = fit(words, seen, np.array(seen[:, 0]))
+    model = exported(found, version=1, language="en", places=(-0.5, -0.1, 0.1, 0.5))
+    TextModel.objects.create(
+        kind="sentiment", language="en", version=1, labels=len(texts), parameters=packed(model)
+    )
+    return len(model.grams.idf)
+
+
+def _use(*, trained: bool) -> None:
+    from engagement.models import TextModel
+
+    TextModel.objects.update(is_used=trained)
 
 
 def _account(name: str) -> ChannelAccount:
@@ -141,6 +170,7 @@ def _slice(way: Way, lines: Sequence[_talk.Line]) -> None:
     from engagement.models import Interaction
     from engagement.reading import clear_cache
 
+    _use(trained=way.trained)
     for page in _batches([_event(line) for line in lines], PAGE):
         if way.forget:
             clear_cache()
