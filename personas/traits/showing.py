@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
 from core import formatting, networks
 from core.models import Workspace
@@ -21,13 +22,23 @@ if TYPE_CHECKING:
 ON_THE_RECORD = frozenset({"stage", "language", "country", "city", "birth_year", "profession", "interests"})
 """What pages of a customer show as part of the record, with who said so."""
 
+_SAID, _DONE = ("inbound_total",), ("inbound_total", "orders_total")
+BASES = {
+    "public_share": _SAID, "call_share": _SAID, "review_share": _SAID,
+    "office_share": _DONE, "evening_share": _DONE, "weekend_share": _DONE, "morning_share": _DONE,
+    "payday_share": _DONE, "festive_share": _DONE, "refund_share": ("orders_total",),
+    "average_order": ("orders_total",), "survey_score": ("surveys_answered",),
+}  # fmt: skip
+"""What shares and means are of, where other traits count it."""
+
 
 @dataclass
 class Group:
     """Traits of one group that have something to say, each with its value in words."""
 
     label: str
-    rows: list[tuple[Trait, str]] = field(default_factory=list)
+    rows: list[tuple[Trait, str, str]] = field(default_factory=list)
+    """Trait, value, and for a share what it is a share of."""
 
 
 def shown(traits: Traits | None, *, leave_out: frozenset[str] = frozenset()) -> Sequence[Group]:
@@ -38,8 +49,16 @@ def shown(traits: Traits | None, *, leave_out: frozenset[str] = frozenset()) -> 
         value = getattr(traits, trait.name)
         if trait.name not in leave_out and not is_empty(value, trait):
             group = groups.setdefault(trait.group, Group(trait.group))
-            group.rows.append((trait, text_of(trait, value, currency=currency)))
+            group.rows.append((trait, text_of(trait, value, currency=currency), base_of(trait, traits)))
     return list(groups.values())
+
+
+def base_of(trait: Trait, traits: Any) -> str:
+    """How many a share is of, in words; '' where its description alone says it."""
+    names = BASES.get(trait.name)
+    if names is None:
+        return ""
+    return _("of %(n)s") % {"n": formatting.number(sum(getattr(traits, name) for name in names))}
 
 
 def is_empty(value: Any, trait: Trait) -> bool:

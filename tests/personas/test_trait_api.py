@@ -111,7 +111,7 @@ def test_every_trait_is_asked_for_by_one_rule_field() -> None:
 
 def test_what_is_known_and_not_zero_is_shown_in_its_group(someone: Customer) -> None:
     groups = shown(Traits.objects.get(customer=someone))
-    told = {trait.name: text for group in groups for trait, text in group.rows}
+    told = {trait.name: text for group in groups for trait, text, _base in group.rows}
     assert told == {
         "inbound_total": "1,240",
         "public_share": "13%",
@@ -124,6 +124,9 @@ def test_what_is_known_and_not_zero_is_shown_in_its_group(someone: Customer) -> 
         "sentiment_trend": "-0.25",
     }
     assert told["revenue_total"].endswith("1,201")
+    assert {
+        base for group in groups for trait, _text, base in group.rows if trait.name == "public_share"
+    } == {"of 1,240"}
     assert [group.label for group in groups] == list(
         dict.fromkeys(trait.group for trait in CATALOGUE if trait.name in told)
     )
