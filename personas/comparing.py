@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
+from personas.cards.apart import comparable
 from personas.models import Persona
 from personas.traits.catalogue import CATALOGUE, Trait
 
@@ -16,6 +18,7 @@ LOOKED_AT = 10_000
 LEAST_BASE = 5
 LEAST_EFFECT = 0.2
 MOST, MOST_PAIRS = 12, 8
+WINDOW = re.compile(r"_(30|90|365|total)$")
 PARTS = (("0–6", 0, 6), ("6–9", 6, 9), ("9–12", 9, 12), ("12–15", 12, 15), ("15–18", 15, 18),
          ("18–21", 18, 21), ("21–24", 21, 24))  # fmt: skip
 
@@ -39,8 +42,11 @@ class Difference:
 
 
 def differences(one: Persona, other: Persona) -> list[Difference]:
-    """The traits in which they differ by at least a fifth of a standard deviation, the most telling first."""
-    traits = [trait for trait in CATALOGUE if trait.type in ("count", "share", "mean", "money")]
+    """The traits in which they differ by at least a fifth of a standard deviation, the most telling first.
+
+    Of the windows of one trait only that which differs most is told.
+    """
+    traits = [trait for trait in CATALOGUE if comparable(trait)]
     sides = [_figures(persona, traits) for persona in (one, other)]
     found = []
     for trait, mine, theirs in zip(traits, *sides, strict=True):
@@ -51,7 +57,11 @@ def differences(one: Persona, other: Persona) -> list[Difference]:
             found.append(
                 Difference(trait, Side(mine[0], mine[2]), Side(theirs[0], theirs[2]), round(effect, 2))
             )
-    return sorted(found, key=lambda row: (-abs(row.effect), row.trait.name))[:MOST]
+    found.sort(key=lambda row: (-abs(row.effect), row.trait.name))
+    strongest: dict[str, Difference] = {}
+    for row in found:
+        strongest.setdefault(WINDOW.sub("", row.trait.name), row)
+    return list(strongest.values())[:MOST]
 
 
 def _figures(persona: Persona, traits: Sequence[Trait]) -> list[tuple[float, float, int]]:

@@ -22,7 +22,7 @@ from personas.models import DriftDay, ModelCard, PersonaModel
 from personas.nightly import newest_rebuild
 
 STABLE, DRIFT_LIMIT = 0.75, 0.2
-DRIFT_DAYS, MOST_MOVES = 90, 20
+DRIFT_DAYS, MOST_MOVES = 90, 12
 REASONS = {
     "first": gettext_lazy("the first fit"),
     "drift": gettext_lazy("customers had drifted"),
@@ -72,6 +72,7 @@ def _proposal(waiting: PersonaModel) -> dict[str, Any]:
             {"move": move, "sample": [named[pk] for pk in move.sample if pk in named]}
             for move in leaving[:20]
         ],
+        "more": max(0, len(leaving) - MOST_MOVES),
         "stay": sum(move.customers for move in found if move.stays),
         "go": sum(move.customers for move in leaving if move.before.persona is not None),
         "total": sum(move.customers for move in found),
