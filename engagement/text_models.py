@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
+
+import structlog
+
 from engagement.models import TextModel
 from engagement.reading.trained import (
     Models,
@@ -11,7 +15,8 @@ from engagement.reading.trained import (
     unpacked_sentiment,
 )
 
-_loaded: dict[tuple[str, str], tuple[int, SentimentModel | ReasonModel]] = {}
+log = structlog.get_logger(__name__)
+_loaded: dict[tuple[str, str], tuple[int, SentimentModel | ReasonModel | None]] = {}
 
 
 def sentiment_models() -> Models:
@@ -29,7 +34,7 @@ def reason_model() -> ReasonModel | None:
 
 
 def _load(kind: str, language: str, pk: int) -> SentimentModel | ReasonModel | None:
-    """The model of this row; None where it was replaced this moment."""
+    """The model of this row; None where it was replaced this moment, or cannot be understood."""
     known = _loaded.get((kind, language))
     if known is not None and known[0] == pk:
         return known[1]
@@ -37,6 +42,11 @@ def _load(kind: str, language: str, pk: int) -> SentimentModel | ReasonModel | N
     if content is None:
         return None
     unpacked = unpacked_sentiment if kind == "sentiment" else unpacked_reason
-    model = unpacked(bytes(content))
+    try:
+        model = unpacked(bytes(content))
+    except (TypeError, KeyError, ValueError, zlib.error) as error:
+        # Messages come in all the same: the rules read them until a model is trained again.
+        log.warning("text model not understood", model=pk, error=type(error).__name__)
+        model = None
     _loaded[kind, language] = (pk, model)
     return model

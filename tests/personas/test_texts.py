@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -164,6 +165,18 @@ def test_a_replaced_model_is_read_with_at_once():
     assert second.sentiment["en"].version == 2 and second.key != first.key
     (after,) = read_texts([text], languages=["en"], models=second)
     assert (before.version, after.version) == (101, 201)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("parameters", [b"no zip", zlib.compress(b"{}"), zlib.compress(b'{"grams": {}}')])
+def test_a_model_that_cannot_be_understood_stops_no_message(parameters):
+    Workspace.current()
+    Workspace.objects.update(languages=["en"])
+    TextModel.objects.create(
+        kind="sentiment", language="en", version=1, labels=1, is_used=True, parameters=parameters
+    )
+    ingest(account(), [inbound("a", text="I love this kettle, it is wonderful")])
+    assert Interaction.objects.get().reader == 1
 
 
 # Reasons
