@@ -168,6 +168,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _LATELY,
         "said",
         "avg(sentiment) FILTER (WHERE {90})",
+        phrase="with a mean sentiment of {} in 90 days",
     ),
     Trait(
         "sentiment_trend",
@@ -177,6 +178,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _LATELY,
         "said",
         "avg(sentiment) FILTER (WHERE {90}) - avg(sentiment) FILTER (WHERE {180} AND NOT {90})",
+        phrase="whose sentiment changed by {}",
     ),
     Trait(
         "first_seen_at",
@@ -236,6 +238,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _TIME,
         "timed",
         "mode() WITHIN GROUP (ORDER BY weekday)",
+        phrase="who mostly write or order on {}",
     ),
     Trait(
         "office_share",
@@ -245,6 +248,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _TIME,
         "timed",
         "count(*) FILTER (WHERE weekday <= 5 AND hour BETWEEN 9 AND 16) / count(*)::float8",
+        phrase="of whose interactions and orders {} fall in office hours",
     ),
     Trait(
         "evening_share",
@@ -254,6 +258,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _TIME,
         "timed",
         "count(*) FILTER (WHERE hour >= 18) / count(*)::float8",
+        phrase="of whose interactions and orders {} fall in the evening",
     ),
     Trait(
         "weekend_share",
@@ -263,6 +268,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _TIME,
         "timed",
         "count(*) FILTER (WHERE weekday >= 6) / count(*)::float8",
+        phrase="of whose interactions and orders {} fall on weekends",
     ),
     Trait(
         "morning_share",
@@ -272,6 +278,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _TIME,
         "timed",
         "count(*) FILTER (WHERE hour < 12) / count(*)::float8",
+        phrase="of whose interactions and orders {} fall before noon",
     ),
     Trait(
         "payday_share",
@@ -281,6 +288,7 @@ ACTIVITY: tuple[Trait, ...] = (
         _TIME,
         "timed",
         "count(*) FILTER (WHERE day >= 26 OR day <= 4) / count(*)::float8",
+        phrase="of whose interactions and orders {} fall around payday",
     ),
     Trait(
         "festive_share",
@@ -290,5 +298,6 @@ ACTIVITY: tuple[Trait, ...] = (
         _TIME,
         "timed",
         "count(*) FILTER (WHERE month >= 11) / count(*)::float8",
+        phrase="of whose interactions and orders {} fall in November and December",
     ),
 )

@@ -46,6 +46,7 @@ BUYING: tuple[Trait, ...] = (
         "bought",
         "avg(total)",
         "money",
+        phrase="with an average order of {}",
     ),
     Trait(
         "units_per_order",
@@ -55,6 +56,7 @@ BUYING: tuple[Trait, ...] = (
         _BUYING,
         "bought",
         "avg(units)",
+        phrase="with {} units an order",
     ),
     Trait(
         "unit_price",
@@ -65,6 +67,7 @@ BUYING: tuple[Trait, ...] = (
         "bought",
         "sum(total) / nullif(sum(units) FILTER (WHERE total IS NOT NULL), 0)",
         "money",
+        phrase="who pay {} a unit",
     ),
     Trait(
         "discount_share",
@@ -74,6 +77,7 @@ BUYING: tuple[Trait, ...] = (
         _BUYING,
         "bought",
         "sum(discount) / nullif(sum(total + discount), 0)",
+        phrase="with a discount share of {}",
     ),
     Trait(
         "refund_share",
@@ -83,6 +87,7 @@ BUYING: tuple[Trait, ...] = (
         _BUYING,
         "bought",
         "count(*) FILTER (WHERE is_refunded) / count(*)::float8",
+        phrase="with {} of their orders refunded",
     ),
     Trait(
         "repeat_share",
@@ -93,6 +98,7 @@ BUYING: tuple[Trait, ...] = (
         "product",
         "count(*) FILTER (WHERE at > first_at AND known_since < at)"
         " / nullif(count(*) FILTER (WHERE at > first_at), 0)::float8",
+        phrase="who bought {} of their products before",
     ),
     Trait(
         "products_per_order",
@@ -102,6 +108,7 @@ BUYING: tuple[Trait, ...] = (
         _BUYING,
         "product",
         "count(*) / count(DISTINCT order_id)::float8",
+        phrase="with {} products an order",
     ),
     Trait(
         "categories",
@@ -121,6 +128,7 @@ BUYING: tuple[Trait, ...] = (
         _BUYING,
         "category",
         "mode() WITHIN GROUP (ORDER BY category)",
+        phrase="who buy mostly {}",
         length=120,
     ),
     Trait(
@@ -132,5 +140,6 @@ BUYING: tuple[Trait, ...] = (
         "bought",
         "CASE WHEN count(*) > 1 THEN extract(epoch FROM max(at) - min(at)) / 86400 / (count(*) - 1) END",
         "days",
+        phrase="with {} between orders",
     ),
 )

@@ -37,6 +37,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "mode() WITHIN GROUP (ORDER BY network)",
+        phrase="who write mostly on {}",
     ),
     Trait(
         "top_reason",
@@ -76,6 +77,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "mode() WITHIN GROUP (ORDER BY media) FILTER (WHERE media <> '')",
+        phrase="who react mostly to {} posts",
     ),
     Trait(
         "public_share",
@@ -85,6 +87,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "count(*) FILTER (WHERE is_public) / count(*)::float8",
+        phrase="of whose interactions {} are public",
     ),
     Trait(
         "call_share",
@@ -94,6 +97,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "count(*) FILTER (WHERE kind = 'call') / count(*)::float8",
+        phrase="of whose interactions {} are calls",
     ),
     Trait(
         "review_share",
@@ -103,6 +107,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "count(*) FILTER (WHERE kind = 'review') / count(*)::float8",
+        phrase="of whose interactions {} are reviews",
     ),
     Trait(
         "question_share",
@@ -112,6 +117,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "count(*) FILTER (WHERE reason = 'question') / nullif(count(nullif(reason, '')), 0)::float8",
+        phrase="of whose interactions {} are questions",
     ),
     Trait(
         "complaint_share",
@@ -121,6 +127,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "count(*) FILTER (WHERE reason = 'complaint') / nullif(count(nullif(reason, '')), 0)::float8",
+        phrase="of whose interactions {} are complaints",
     ),
     Trait(
         "praise_share",
@@ -130,6 +137,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "count(*) FILTER (WHERE reason = 'praise') / nullif(count(nullif(reason, '')), 0)::float8",
+        phrase="of whose interactions {} are praise",
     ),
     Trait(
         "order_talk_share",
@@ -139,6 +147,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "count(*) FILTER (WHERE reason = 'order') / nullif(count(nullif(reason, '')), 0)::float8",
+        phrase="of whose interactions {} are about orders",
     ),
     Trait(
         "sentiment",
@@ -148,6 +157,7 @@ SPEAKING: tuple[Trait, ...] = (
         _SPEAKING,
         "said",
         "avg(sentiment)",
+        phrase="with a mean sentiment of {}",
     ),
     Trait(
         "message_length",
@@ -158,6 +168,7 @@ SPEAKING: tuple[Trait, ...] = (
         "said",
         "avg(length)",
         "characters",
+        phrase="whose messages have {}",
     ),
     Trait(
         "response_rate",
@@ -167,6 +178,7 @@ SPEAKING: tuple[Trait, ...] = (
         _ANSWERING,
         "answered",
         "count(*) FILTER (WHERE answered_after <= interval '1 day') / count(*)::float8",
+        phrase="who answer {} of our messages within a day",
     ),
     Trait(
         "response_hours",
@@ -177,6 +189,7 @@ SPEAKING: tuple[Trait, ...] = (
         "answered",
         "avg(extract(epoch FROM answered_after)) FILTER (WHERE answered_after <= interval '1 day') / 3600",
         "hours",
+        phrase="who take {} to answer",
     ),
     Trait(
         "surveys_answered",
@@ -197,6 +210,7 @@ SPEAKING: tuple[Trait, ...] = (
         "surveyed",
         "avg(rating)",
         "of 10",
+        phrase="with a survey score of {}",
     ),
     Trait(
         "last_survey_score",
@@ -207,6 +221,7 @@ SPEAKING: tuple[Trait, ...] = (
         "surveyed",
         "(array_agg(rating ORDER BY at DESC, interaction_id DESC) FILTER (WHERE rating IS NOT NULL))[1]",
         "of 10",
+        phrase="with a last survey score of {}",
     ),
     Trait(
         "recommendations",
