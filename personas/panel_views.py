@@ -8,9 +8,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from accounts.permissions import requires
-from core.conditions import RuleInvalid
 from crm.models import Affiliation
-from personas.membership_reasons import explain_member
+from personas.membership_reasons import reasons_for
 from personas.models import Persona, Segment
 
 
@@ -19,11 +18,14 @@ from personas.models import Persona, Segment
 def segment_why(request: HttpRequest, pk: int, customer_pk: int) -> HttpResponse:
     """Why this customer is in a segment: its conditions, each with what was found."""
     segment = get_object_or_404(Segment, pk=pk)
-    try:
-        explained = explain_member(segment, customer_pk)
-    except RuleInvalid:
-        explained = None
-    return render(request, "personas/_segment_why.html", {"explained": explained, "segment": segment})
+    reasons = reasons_for(segment, customer_pk)
+    context = {
+        "explained": reasons.rule,
+        "pick": reasons.pick,
+        "segment": segment,
+        "customer_pk": customer_pk,
+    }
+    return render(request, "personas/_segment_why.html", context)
 
 
 @require_GET

@@ -81,4 +81,16 @@ def _told(node: Node, wording: Wording, found: Iterator[tuple[Any, Any]]) -> Exp
         text = {"all": "All of these", "any": "Any of these"}[node.joined]
         return Explained(node.joined, text, join(child.holds for child in children), children=children)
     truth, value = next(found)
-    return Explained("condition", wording.text(node), truth, found=value)
+    return Explained("condition", wording.text(node), truth, found=_said(node, wording, value))
+
+
+def _said(leaf: Leaf, wording: Wording, value: str | None) -> str | None:
+    """The value in the words that the rule is built of."""
+    if value is None or isinstance(leaf, Occurrence):
+        return value
+    if leaf.field.type is FieldType.FLAG:
+        return "yes" if value == "true" else "no"
+    if leaf.field.type is FieldType.CHOICE:
+        labels = wording.choosing.labels(leaf.field) or {}
+        return next((label for key, label in labels.items() if str(key) == value), value)
+    return value

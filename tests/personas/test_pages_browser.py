@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from core.jobs import run_job
 from core.models import Job, JobState
 from crm.orders import store_orders
-from personas.models import Persona, Segment, SegmentMembership
+from personas.models import Persona
 from tests.core.test_shell_browser import goes_sideways, violations
 from tests.crm.orders import order
 
@@ -50,49 +50,6 @@ def rebuilt(mia: Any) -> None:
     from personas.nightly import start_rebuild
 
     run_job(start_rebuild(by=mia, enqueue=False).pk)
-
-
-def test_a_segment_is_built_counted_and_saved(
-    buyers: None, mia: Any, new_window: Callable[..., Page]
-) -> None:
-    rebuilt(mia)
-    window = new_window(mia)
-    window.goto("/segments/new/")
-    window.fill("#id_name", "Three times")
-    window.click("#builder button:has-text('Condition')")
-    condition = window.locator("#builder .r-cond").first
-    condition.get_by_label("What it is about").select_option(label="Orders")
-    condition.get_by_label("Comparison").select_option("gte")
-    condition.get_by_label("Value").fill("3")
-    expect(window.locator("#rule-found [data-count]")).to_have_text("4")
-    expect(window.locator("#rule-found")).to_contain_text("at least 3 orders")
-    window.click("#builder > fieldset > .r-row:last-child button:has-text('Group')")
-    expect(window.locator("#builder .r-rule .r-rule .r-cond")).to_have_count(1)
-    window.click("#builder .r-rule .r-rule [aria-label='Remove this group']")
-    expect(window.locator("#builder .r-cond")).to_have_count(1)
-    window.click("button:has-text('Save')")
-    expect(window.locator("h1")).to_have_text("Three times")
-    run_open_jobs()
-    window.reload()
-    expect(window.locator("#members + .r-pill")).to_have_text("4")
-    assert SegmentMembership.objects.count() == 4
-    assert Segment.objects.get().rule["all"][0]["field"] == "traits.orders_total"
-
-
-def test_a_rule_that_cannot_be_meant_is_told_and_nothing_is_lost(
-    buyers: None, mia: Any, new_window: Callable[..., Page]
-) -> None:
-    window = new_window(mia)
-    window.goto("/segments/new/")
-    window.fill("#id_name", "Unfinished")
-    window.click("#builder button:has-text('Condition')")
-    window.locator("#builder .r-cond").first.get_by_label("Value").fill("")
-    expect(window.locator("#rule-found")).to_contain_text("Not complete yet")
-    window.click("button:has-text('Save')")
-    expect(window.locator("#problems")).to_be_visible()
-    expect(window.locator("#id_name")).to_have_value("Unfinished")
-    expect(window.locator("#builder .r-cond")).to_have_count(1)
-    assert not Segment.objects.exists()
 
 
 def test_a_rebuild_is_started_and_its_progress_ends(
