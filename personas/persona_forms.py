@@ -30,8 +30,8 @@ class PersonaMakeForm(forms.Form):
         coerce=int,
         initial=1,
         choices=[
-            (1, _("Blue")), (2, _("Orange")), (3, _("Green")), (4, _("Purple")),
-            (5, _("Gold")), (6, _("Red")),
+            (1, _("Teal")), (2, _("Amber")), (3, _("Violet")), (4, _("Blue")),
+            (5, _("Crimson")), (6, _("Rust")),
         ],
     )  # fmt: skip
     place = forms.ChoiceField(
