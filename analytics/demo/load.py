@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from analytics.demo import shop
+from analytics.demo.advertising import load_advertising
 from analytics.demo.generator import Demo, Interaction, Order, Person, Post, generate
 from analytics.demo.lives import interests_of, work_of
 from analytics.demo.records import write_records
@@ -99,6 +100,8 @@ def run(progress: Progress) -> dict[str, Any]:
         counts["interactions"] = load_surveys(demo, accounts, now)
     with progress.step("orders") as counts:
         counts["orders"] = load_orders(demo)
+    with progress.step("advertising") as counts:
+        counts["visits"] = load_advertising(demo, accounts, seed, now)
     with progress.step("desk"):
         _set_the_desk(seed)
     _rebuild_when_free(progress)
