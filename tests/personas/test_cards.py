@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from math import log, pi, sqrt
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from accounts.models import Team
 from core.models import Workspace
@@ -451,6 +453,63 @@ def test_windows_of_one_trait_are_told_once() -> None:
     everybody = {name: {"mean": 2.0, "spread": 1.0, "base": 9} for name in ("orders_365", "orders_total")}
     own = {"orders_365": {"mean": 4.0, "base": 9}, "orders_total": {"mean": 5.0, "base": 9}}
     assert [one["trait"] for one in sets_apart(own, everybody)] == ["orders_total"]
+
+
+def test_the_value_says_what_is_usual_for_one_of_them(personas: tuple[Persona, Persona]) -> None:
+    first, _second = personas
+    for low, high in ((10, 100), (20, 200), (30, 900)):
+        given = {
+            "value_365": (low + high) / 2,
+            "value_low": low,
+            "value_high": high,
+            "active_probability": 0.9,
+        }
+        Prediction.objects.create(customer=member(first), computed_at=NOW, **given)
+    member(first)
+    refresh()
+    first.refresh_from_db()
+    value = first.card["value"]["value_365"]
+    assert (value["low"], value["high"], value["intervals"], value["base"]) == (20.0, 200.0, 3, 3)
+
+
+# The page
+
+
+def test_a_card_of_few_says_so(personas: tuple[Persona, Persona], vic: Any, signed_in: Any) -> None:
+    first, second = personas
+    for _each in range(29):
+        member(first)
+    for _each in range(30):
+        member(second)
+    refresh()
+    page = signed_in(vic).get(reverse("personas:persona-detail", args=[first.pk])).content.decode()
+    assert "It has 29 members only" in page
+    page = signed_in(vic).get(reverse("personas:persona-detail", args=[second.pk])).content.decode()
+    assert "members only" not in page
+
+
+def test_every_figure_says_that_it_was_measured(
+    personas: tuple[Persona, Persona], vic: Any, signed_in: Any
+) -> None:
+    first, _second = personas
+    member(first, inbound_total=1, orders_total=2, average_order=20.0, birth_year=1990, sentiment=0.4)
+    Persona.objects.filter(pk=first.pk).update(goals="One cup", pains="Letters", how_to_speak="Plainly")
+    refresh()
+    page = signed_in(vic).get(reverse("personas:persona-detail", args=[first.pk])).content.decode()
+    sheet = page[page.index("<article") : page.index("</article>")]
+    terms = re.findall(r"<dt>(.*?)</dt>", sheet, re.DOTALL)
+    assert len(terms) >= 5
+    assert all('data-from="measured"' in term for term in terms), terms
+    lines = re.findall(r'<ul class="r-plain r-told">(.*?)</ul>', sheet, re.DOTALL)
+    assert len(lines) == 2 and all('data-from="assumed"' in line for line in lines)
+    legend = sheet[sheet.index("r-marks") :]
+    assert all(f"<strong>{word}</strong>" in legend for word in ("measured", "from research", "assumed"))
+
+
+def test_a_card_without_a_rebuild_opens(personas: tuple[Persona, Persona], vic: Any, signed_in: Any) -> None:
+    url = reverse("personas:persona-detail", args=[personas[0].pk])
+    answer = signed_in(vic).get(url)
+    assert answer.status_code == 200 and "The next rebuild" in answer.content.decode()
 
 
 # Drawn members

@@ -72,6 +72,7 @@ PAGES = {
     "personas:persona-detail": ("persona", EVERYBODY),
     "personas:persona-members": ("persona", EVERYBODY),
     "personas:persona-edit": ("persona", MARKETING),
+    "personas:share-list": ("persona", MARKETING),
     "personas:model-cards": (None, EVERYBODY),
     "personas:customer-panel": ("customer", EVERYBODY),
 }
