@@ -5,8 +5,9 @@ Readers never see half a day: a day's old rows go and its new ones come in one t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -56,9 +57,23 @@ def _roll_interactions(zone: str) -> int:
         "zone": zone,
         "bounds": list(BOUNDS),
     }
-    for name in ("roll_interactions", "roll_topics", "roll_service"):
+    for name in ("roll_interactions", "roll_topics"):
         sql.run("analytics", name, parameters)
+    _roll_service(parameters)
     return len(taken)
+
+
+def _roll_service(parameters: Mapping[str, Any]) -> None:
+    """First responses, of days listed in a table: the planner then knows how few they are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE analytics_begun"
+            " (account_id bigint, day date, PRIMARY KEY (account_id, day)) ON COMMIT DROP"
+        )
+        sql.run("analytics", "begun_days", parameters)
+        cursor.execute("ANALYZE analytics_begun")
+        sql.run("analytics", "roll_service", parameters)
+        cursor.execute("DROP TABLE analytics_begun")
 
 
 def _roll_revenue(zone: str) -> int:

@@ -1,7 +1,8 @@
 -- Interactions of the given days by account, team, kind, direction, visibility and persona, in place of what stood
 -- there. Visits are not counted: a shop has a hundred of them for one message. The persona is the one the customer had
 -- on that day; before the first they ever had, that first one.
--- Reads engagement_interaction by (account, occurred_at).
+-- Reads engagement_interaction by (account, occurred_at), day by day: OFFSET 0 keeps the planner, which cannot know how
+-- short a day is, from reading the whole table instead.
 WITH dirty AS (
     SELECT account_id, day, day::timestamp AT TIME ZONE %(zone)s AS begins,
            (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends
@@ -12,10 +13,13 @@ WITH dirty AS (
     SELECT d.day, d.ends, i.account_id, i.team_id, i.kind, i.direction, i.is_public, i.sentiment,
            coalesce(i.customer_id, c.customer_id) AS customer_id
     FROM dirty d
-    JOIN engagement_interaction i
-        ON i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
-    LEFT JOIN engagement_conversation c ON c.id = i.conversation_id
-    WHERE i.direction <> 'internal' AND i.deleted_at IS NULL AND i.kind <> 'visit'
+    CROSS JOIN LATERAL (
+        SELECT * FROM engagement_interaction i
+        WHERE i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
+            AND i.direction <> 'internal' AND i.deleted_at IS NULL AND i.kind <> 'visit'
+        OFFSET 0
+    ) i
+    LEFT JOIN engagement_conversation c ON c.id = i.conversation_id AND i.customer_id IS NULL
 ), people AS (
     SELECT DISTINCT customer_id, day, ends FROM spoken WHERE customer_id IS NOT NULL
 ), belonging AS (

@@ -1,6 +1,6 @@
 -- Orders and revenue of the given days by source and persona of that day, in place of what stood there.
 -- Revenue is what was paid less what was refunded, in the workspace's currency; orders without a rate are counted
--- apart and left out of it. Reads crm_order by (placed_at).
+-- apart and left out of it. Reads crm_order by (placed_at), day by day.
 WITH dirty AS (
     SELECT day, day::timestamp AT TIME ZONE %(zone)s AS begins, (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends
     FROM unnest(%(days)s::date[]) AS day
@@ -12,7 +12,11 @@ WITH dirty AS (
            CASE WHEN earlier.found THEN earlier.after_id
                 ELSE coalesce(later.before_id, later.after_id, m.persona_id) END AS persona_id
     FROM dirty d
-    JOIN crm_order o ON o.placed_at >= d.begins AND o.placed_at < d.ends AND o.status IN ('paid', 'refunded')
+    CROSS JOIN LATERAL (
+        SELECT * FROM crm_order o
+        WHERE o.placed_at >= d.begins AND o.placed_at < d.ends AND o.status IN ('paid', 'refunded')
+        OFFSET 0
+    ) o
     LEFT JOIN LATERAL (
         SELECT true AS found, after_id FROM personas_personachange x
         WHERE x.customer_id = o.customer_id AND x.at < d.ends ORDER BY x.at DESC, x.id DESC LIMIT 1

@@ -1,32 +1,12 @@
--- First responses, by the local day on which the customer first wrote and their persona on it. An answer given days later changes the day of
--- the question, and a line that comes late may be an earlier first one: the days computed are those on which the
--- conversations with a line in the given days began, or could have begun before that line was known.
--- Reads engagement_interaction by (account, occurred_at) and engagement_conversation by key.
-WITH dirty AS (
-    SELECT account_id, day, day::timestamp AT TIME ZONE %(zone)s AS begins,
-           (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends
-    FROM unnest(%(accounts)s::bigint[], %(days)s::date[]) AS d (account_id, day)
-), begun AS (
-    SELECT d.account_id, d.day FROM dirty d
-    UNION
-    SELECT c.account_id, (w.first_at AT TIME ZONE %(zone)s)::date
-    FROM dirty d
-    JOIN engagement_interaction i
-        ON i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
-    JOIN engagement_conversation c ON c.id = i.conversation_id
-    CROSS JOIN LATERAL (
-        SELECT c.first_inbound_at AS first_at
-        UNION
-        SELECT h.occurred_at FROM engagement_interaction h
-        WHERE h.conversation_id = c.id AND h.direction = 'inbound'
-    ) w
-    WHERE w.first_at IS NOT NULL
-), gone AS (
-    DELETE FROM analytics_dailyservice r USING begun b WHERE r.account_id = b.account_id AND r.day = b.day
+-- First responses, by the local day on which the customer first wrote and their persona on it, of the days in
+-- analytics_begun, in place of what stood there.
+-- Reads engagement_conversation whole: no index knows on which local day one began.
+WITH gone AS (
+    DELETE FROM analytics_dailyservice r USING analytics_begun b WHERE r.account_id = b.account_id AND r.day = b.day
 ), talked AS (
     SELECT b.day, (b.day + 1)::timestamp AT TIME ZONE %(zone)s AS ends, c.account_id, c.team_id, c.customer_id,
            a.network, a.reply_goal_minutes, extract(epoch FROM c.first_answered_at - c.first_inbound_at) AS seconds
-    FROM begun b
+    FROM analytics_begun b
     JOIN engagement_channelaccount a ON a.id = b.account_id
     JOIN engagement_conversation c
         ON c.account_id = b.account_id AND (c.first_inbound_at AT TIME ZONE %(zone)s)::date = b.day
@@ -56,12 +36,14 @@ WITH dirty AS (
     FROM answered WHERE seconds IS NOT NULL
     GROUP BY day, account_id, team_id, persona_id, bucket
 ), counted AS (
-    SELECT day, account_id, team_id, persona_id,
-           (SELECT jsonb_agg(coalesce(b.n, 0) ORDER BY slot)
-            FROM generate_series(0, cardinality(%(bounds)s::numeric[])) AS slot
-            LEFT JOIN bucketed b ON b.bucket = slot AND b.day = k.day AND b.account_id = k.account_id
-                                 AND b.team_id = k.team_id AND b.persona_id = k.persona_id) AS buckets
-    FROM (SELECT DISTINCT day, account_id, team_id, persona_id FROM answered) k
+    SELECT k.day, k.account_id, k.team_id, k.persona_id, jsonb_agg(coalesce(b.n, 0) ORDER BY k.slot) AS buckets
+    FROM (
+        SELECT * FROM (SELECT DISTINCT day, account_id, team_id, persona_id FROM answered) AS met
+        CROSS JOIN generate_series(0, cardinality(%(bounds)s::numeric[])) AS slot
+    ) k
+    LEFT JOIN bucketed b ON b.bucket = k.slot AND b.day = k.day AND b.account_id = k.account_id
+                         AND b.team_id = k.team_id AND b.persona_id = k.persona_id
+    GROUP BY k.day, k.account_id, k.team_id, k.persona_id
 )
 INSERT INTO analytics_dailyservice (day, account_id, team_id, network, persona_id, conversations, answered, in_time,
                                     seconds_sum, buckets)

@@ -1,4 +1,5 @@
--- Topics of the given days by persona of that day, in place of what stood there. Reads engagement_interaction by (account, occurred_at).
+-- Topics of the given days by persona of that day, in place of what stood there.
+-- Reads engagement_interaction by (account, occurred_at), day by day, as roll_interactions.sql does.
 WITH dirty AS (
     SELECT account_id, day, day::timestamp AT TIME ZONE %(zone)s AS begins,
            (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends
@@ -8,9 +9,12 @@ WITH dirty AS (
 ), spoken AS (
     SELECT d.day, d.ends, i.account_id, i.team_id, i.customer_id, i.sentiment, i.topics
     FROM dirty d
-    JOIN engagement_interaction i
-        ON i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
-    WHERE i.direction = 'inbound' AND i.deleted_at IS NULL AND i.topics <> '{}'
+    CROSS JOIN LATERAL (
+        SELECT * FROM engagement_interaction i
+        WHERE i.account_id = d.account_id AND i.occurred_at >= d.begins AND i.occurred_at < d.ends
+            AND i.direction = 'inbound' AND i.deleted_at IS NULL AND i.topics <> '{}'
+        OFFSET 0
+    ) i
 ), people AS (
     SELECT DISTINCT customer_id, day, ends FROM spoken WHERE customer_id IS NOT NULL
 ), belonging AS (
