@@ -16,6 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
+from personas.buying import alike
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 HOURS = 24
@@ -94,7 +96,9 @@ def _strength(prior: Floats, sent: Floats, answered: Floats) -> float:
     """How many messages weigh as much as the prior: beta-binomial likelihood over the grid."""
     if not len(sent):
         return float(STRENGTHS[-1])
-    likelihoods = [_beta_binomial(prior * s, (1 - prior) * s, sent, answered) for s in STRENGTHS]
+    rows, _which, counts = alike(prior, sent, answered)
+    prior, sent, answered = rows.T
+    likelihoods = [counts @ _beta_binomial(prior * s, (1 - prior) * s, sent, answered) for s in STRENGTHS]
     return float(STRENGTHS[int(np.argmax(likelihoods))])
 
 
@@ -113,8 +117,9 @@ def _shrunk(code: Codes, count: int, prior: Floats, sent: Floats, answered: Floa
     return (a + strength * prior) / (n + strength)
 
 
-def _beta_binomial(a: Floats, b: Floats, sent: Floats, answered: Floats) -> float:
-    return float(np.sum(betaln(answered + a, sent - answered + b) - betaln(a, b)))
+def _beta_binomial(a: Floats, b: Floats, sent: Floats, answered: Floats) -> Floats:
+    found: Floats = betaln(answered + a, sent - answered + b) - betaln(a, b)
+    return found
 
 
 @dataclass(frozen=True)

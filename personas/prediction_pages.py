@@ -110,7 +110,7 @@ class CardPage:
         }  # fmt: skip
         verdict = _("used") if figures["by_persona"] else _("not used: no better than without")
         return [
-            (_("Knowing the persona saves"), _("%(gain)s more, at least %(low)s") % told),
+            (_("Knowing the persona saves"), _("%(gain)s (at least %(low)s)") % told),
             (_("Personas in this model"), verdict),
         ]
 
@@ -148,7 +148,7 @@ class CardPage:
     def parameters(self) -> list[tuple[str, str]]:
         """The fitted numbers that have a name."""
         found = {**self.card.parameters, **self.card.figures}
-        return [(str(NAMES[name]), rounded(found[name], 3)) for name in NAMES if name in found]
+        return [(str(NAMES[name]), _exact(found[name])) for name in NAMES if name in found]
 
     def calibration(self) -> list[dict[str, str]]:
         """Tenths of what was expected, as a table."""
@@ -198,6 +198,10 @@ class CardPage:
 
 def _as_card(run: ModelRun) -> ModelCard:
     return ModelCard(figures=run.figures)
+
+
+def _exact(value: float) -> str:
+    return rounded(value, 0 if float(value).is_integer() else 3)
 
 
 def rounded(value: float, decimals: int) -> str:

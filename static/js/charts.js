@@ -93,7 +93,7 @@ const charts = {
     const { points, unit, names, axes } = data.calibration;
     const told = (value) => (unit === "share" ? `${whole.format(100 * value)}%` : unit === "money" ? amount.format(value) : whole.format(value));
     const most = Math.max(...points.map(([expected, came]) => Math.max(expected, came)), 1e-9);
-    const axis = (name) => ({ ...valueAxis({ max: most, axisLabel: { color: color("text-3"), formatter: told, hideOverlap: true } }), name, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: color("text-3") } });
+    const axis = (name) => ({ ...valueAxis({ max: most, axisLabel: { color: color("text-3"), formatter: told, hideOverlap: true, showMaxLabel: false } }), name, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: color("text-3") } });
     return {
       ...base(told), grid: { ...base().grid, left: 24, bottom: 24 }, tooltip: { ...tooltip(told), trigger: "item", formatter: ({ value }) => `${axes[0]} ${told(value[0])}, ${axes[1]} ${told(value[1])}` },
       xAxis: axis(axes[0]), yAxis: axis(axes[1]),
