@@ -122,16 +122,30 @@ def add_note(
 
 @transaction.atomic
 def edit_note(
-    *, note: PersonaNote, text: str, source: str = "", source_url: str = "", by: User
+    *, note: PersonaNote, text: str, source: str = "", source_url: str = "", seen: str = "", by: User
 ) -> PersonaNote:
-    """Write a note anew: it is then by whoever wrote it last. Raises ValidationError."""
+    """Write a note anew: it is then by whoever wrote it last. Raises ValidationError.
+
+    `seen` is `note_state` of the note as it was opened; '' asks nothing.
+    """
     check(by, "persona.edit")
+    rows = PersonaNote.objects.select_for_update(of=("self",)).select_related("persona", "by")
+    note = rows.get(pk=note.pk)
+    if seen and seen != note_state(note):
+        who = note.by.display_name if note.by else _("Somebody")
+        words = _("%(who)s changed this note while you were writing. It says now: %(text)s")
+        raise ValidationError(words % {"who": who, "text": note.text}, code="changed_meanwhile")
     note.text, note.source, note.source_url = text.strip(), source.strip(), checked_address(source_url)
     note.by, note.at = by, timezone.now()
     note.full_clean()
     note.save(update_fields=["text", "source", "source_url", "by", "at"])
     record_audit(by=by, verb="persona.note_changed", target=note.persona, detail={"note": note.pk})
     return note
+
+
+def note_state(note: PersonaNote) -> str:
+    """By what a form knows whether a note is still the one that was opened."""
+    return note.at.isoformat()
 
 
 @transaction.atomic

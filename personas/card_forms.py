@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from personas.authoring import WORDS, checked_address, checked_words
+from personas.authoring import WORDS, checked_address, checked_words, note_state
 from personas.models import Persona, PersonaNote
 from personas.sharing import DAYS
 
@@ -85,7 +85,9 @@ class CardForm(forms.ModelForm):
 
 
 class NoteForm(forms.ModelForm):
-    """A note of research, or an assumption where no source is named."""
+    """A note of research, or an assumption where no source is named. `seen` tells which state was opened."""
+
+    seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
 
     class Meta:
         model = PersonaNote
@@ -102,6 +104,11 @@ class NoteForm(forms.ModelForm):
             "text": forms.Textarea(attrs={"rows": 2, "maxlength": 500}),
             "source_url": forms.URLInput(attrs={"placeholder": "https://"}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["seen"] = note_state(self.instance)
 
     def clean(self) -> dict[str, Any]:
         """Only what a browser opens as a page is the address of a source."""

@@ -104,7 +104,8 @@ def note_add(request: HttpRequest, pk: int, part: str) -> HttpResponse:
     form = NoteForm(request.POST, auto_id=f"id_{part}_%s")
     if form.is_valid():
         try:
-            authoring.add_note(persona=persona, part=part, by=staff(request), **form.cleaned_data)
+            given = {name: text for name, text in form.cleaned_data.items() if name != "seen"}
+            authoring.add_note(persona=persona, part=part, by=staff(request), **given)
         except ValidationError as error:
             form.add_error(None, error)
     return _answer(request, persona, part, form if form.errors else None)
@@ -117,7 +118,13 @@ def note_edit(request: HttpRequest, pk: int) -> HttpResponse:
     note = get_object_or_404(PersonaNote.objects.select_related("persona"), pk=pk)
     form = NoteForm(request.POST, auto_id=f"id_n{note.pk}_%s")
     if form.is_valid():
-        authoring.edit_note(note=note, by=staff(request), **form.cleaned_data)
+        try:
+            authoring.edit_note(note=note, by=staff(request), **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+            # Saving the same words once more is a decision.
+            held = PersonaNote.objects.get(pk=pk)
+            form.data = {**request.POST.dict(), "seen": authoring.note_state(held)}
     return _answer(request, note.persona, note.part, changed=(note.pk, form) if form.errors else None)
 
 

@@ -15,7 +15,7 @@ from core.jobs import run_job
 from core.models import Workspace
 from crm.models import Customer
 from crm.orders import store_orders
-from personas.authoring import ChangedMeanwhile, add_note, delete_note, edit_note, edit_persona
+from personas.authoring import ChangedMeanwhile, add_note, delete_note, edit_note, edit_persona, note_state
 from personas.cards import refresh_cards
 from personas.models import Persona, PersonaDay, PersonaMembership, PersonaNote, Traits
 from personas.nightly import start_rebuild
@@ -159,6 +159,24 @@ def test_notes_are_written_changed_and_deleted_in_place(
     assert not PersonaNote.objects.exists()
     verbs = list(AuditEntry.objects.filter(verb__startswith="persona.note").values_list("verb", flat=True))
     assert sorted(verbs) == ["persona.note_added", "persona.note_changed", "persona.note_deleted"]
+
+
+def test_who_changes_a_note_second_is_told(persona: Persona, mia: Any, max: Any, signed_in: Any) -> None:
+    note = add_note(persona=persona, part="who", text="Flats", by=mia)
+    opened = note_state(note)
+    edit_note(note=note, text="Flats of Max", seen=opened, by=max)
+    url, headers = reverse("personas:note-edit", args=[note.pk]), {"HX-Request": "true"}
+    second = signed_in(mia).post(url, {"text": "Flats of Mia", "seen": opened}, headers=headers)
+    page = second.content.decode()
+    assert second.status_code == 422
+    assert f"{max.display_name} changed this note" in page and "Flats of Mia" in page
+    note.refresh_from_db()
+    assert note.text == "Flats of Max"
+    assert f'value="{note_state(note)}"' in page
+    given = {"text": "Flats of Mia", "seen": note_state(note)}
+    assert signed_in(mia).post(url, given, headers=headers).status_code == 200
+    note.refresh_from_db()
+    assert (note.text, note.by) == ("Flats of Mia", mia)
 
 
 def test_a_note_needs_words_and_a_part(persona: Persona, mia: Any, signed_in: Any) -> None:
