@@ -5,7 +5,7 @@ the tree, `not` and the negative operators are `IS NOT TRUE`, a true complement,
 comparison stays plain so that an index can answer it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
@@ -83,11 +83,28 @@ def matching(node: Node, fieldset: FieldSet, context: Context, *, keys: Sequence
 
 
 def counting(node: Node, fieldset: FieldSet, context: Context) -> Sql:
-    """SELECT of one row in one scan: rows in all, rows of the whole rule, then rows of each leaf alone."""
-    parts = [compile(node, fieldset, context), *(compile_leaf(leaf, context) for leaf in leaves(node))]
-    counts = ", ".join(f"count(*) FILTER (WHERE {part.text})" for part in parts)
-    text = f"SELECT count(*), {counts} FROM {from_clause(fieldset, node)}"  # noqa: S608 (registered SQL)
-    return Sql(text, [p for part in parts for p in part.params])
+    """SELECT of one row in one scan: rows in all, rows of the whole rule, then rows of each leaf alone.
+
+    Each leaf is asked once a row, which matters where it counts events; OFFSET keeps the planner from writing
+    it twice.
+    """
+    alone = [compile_leaf(leaf, context) for leaf in leaves(node)]
+    names = [f"b{place}" for place in range(len(alone))]
+    asked = ", ".join(f"({part.text}) IS TRUE AS {name}" for part, name in zip(alone, names, strict=True))
+    inner = f"SELECT {asked or 1} FROM {from_clause(fieldset, node)} OFFSET 0"  # noqa: S608 (registered SQL)
+    counts = ", ".join(f"count(*) FILTER (WHERE {part})" for part in (_combined(node, iter(names)), *names))
+    text = f"SELECT count(*), {counts} FROM ({inner}) w"  # noqa: S608 (registered SQL)
+    return Sql(text, [p for part in alone for p in part.params])
+
+
+def _combined(node: Node, names: Iterator[str]) -> str:
+    """The rule over columns that are TRUE or FALSE, one a leaf."""
+    if isinstance(node, Group):
+        if not node.children:
+            return "TRUE" if node.joined == "all" else "FALSE"
+        word = " AND " if node.joined == "all" else " OR "
+        return "(" + word.join(_combined(child, names) for child in node.children) + ")"
+    return f"(NOT {_combined(node.child, names)})" if isinstance(node, Not) else next(names)
 
 
 def _complement(part: Sql) -> Sql:
