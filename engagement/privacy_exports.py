@@ -28,7 +28,9 @@ def messages(customers: Sequence[int]) -> Sequence[dict[str, Any]]:
             "rating": row.rating,
             "read_language": row.language,
             "read_sentiment": row.sentiment,
+            "read_sentiment_by_staff": row.mood_by_staff,
             "read_reason": row.reason,
+            "read_contact_reason": row.contact_reason,
             "read_topics": row.topics,
         }
         for row in rows.select_related("account").iterator(chunk_size=2000)
