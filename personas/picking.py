@@ -23,6 +23,7 @@ from core.events import emit, emit_many
 from core.models import Workspace
 from crm.models import Customer, CustomerTouch
 from personas.building import PICKED, happenings, segment_rule
+from personas.memberships import follow_segments
 from personas.models import (
     Segment,
     SegmentChange,
@@ -111,6 +112,7 @@ def _settle(segment: Segment, ids: Sequence[int], by: User | None, verb: str) ->
     if not came and not left:
         return
     _write(segment, came, left, now)
+    follow_segments(now)
     if used_by(segment):
         begin_build(segment, by=by)
 
