@@ -6,24 +6,27 @@ WITH dirty AS (
     FROM unnest(%(days)s::date[]) AS day
 ), gone AS (
     DELETE FROM analytics_dailyrevenue r USING dirty d WHERE r.day = d.day
+), ordered AS MATERIALIZED (
+    SELECT d.day, d.ends, o.*
+    FROM dirty d
+    CROSS JOIN LATERAL (
+        SELECT source, units, total, base_total, refunded, customer_id FROM crm_order
+        WHERE placed_at >= d.begins AND placed_at < d.ends AND status IN ('paid', 'refunded')
+        OFFSET 0
+    ) o
 ), bought AS (
-    SELECT d.day, o.source, o.units, o.base_total,
+    SELECT o.day, o.source, o.units, o.base_total,
            CASE WHEN o.total > 0 THEN o.base_total * (1 - least(o.refunded, o.total) / o.total) ELSE o.base_total END AS kept,
            CASE WHEN earlier.found THEN earlier.after_id
                 ELSE coalesce(later.before_id, later.after_id, m.persona_id) END AS persona_id
-    FROM dirty d
-    CROSS JOIN LATERAL (
-        SELECT * FROM crm_order o
-        WHERE o.placed_at >= d.begins AND o.placed_at < d.ends AND o.status IN ('paid', 'refunded')
-        OFFSET 0
-    ) o
+    FROM ordered o
     LEFT JOIN LATERAL (
         SELECT true AS found, after_id FROM personas_personachange x
-        WHERE x.customer_id = o.customer_id AND x.at < d.ends ORDER BY x.at DESC, x.id DESC LIMIT 1
+        WHERE x.customer_id = o.customer_id AND x.at < o.ends ORDER BY x.at DESC, x.id DESC LIMIT 1
     ) earlier ON true
     LEFT JOIN LATERAL (
         SELECT before_id, after_id FROM personas_personachange x
-        WHERE x.customer_id = o.customer_id AND x.at >= d.ends ORDER BY x.at, x.id LIMIT 1
+        WHERE x.customer_id = o.customer_id AND x.at >= o.ends ORDER BY x.at, x.id LIMIT 1
     ) later ON true
     LEFT JOIN personas_personamembership m ON m.customer_id = o.customer_id
 )
