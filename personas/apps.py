@@ -9,6 +9,8 @@ class PersonasConfig(AppConfig):
     name = "personas"
 
     def ready(self) -> None:
+        from django.conf import settings
+
         from core.jobs import register_runner
         from personas import (
             about_you,
@@ -47,7 +49,12 @@ class PersonasConfig(AppConfig):
         reach.register()
         texts.register()
         words.register()
-        register_runner(nightly.KIND, nightly.run_rebuild, queue="nightly")
+        register_runner(
+            nightly.KIND,
+            nightly.run_rebuild,
+            queue="nightly",
+            time_limit=settings.LONGEST_TASK_TIME_LIMIT,
+        )
         register_runner("segment.build", segments.run_build)
         register_runner(proposals.KIND, proposals.run_fit)
         register_runner(handmade.KIND, handmade.run_follow)
