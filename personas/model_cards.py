@@ -73,7 +73,7 @@ MODELS: Mapping[str, About] = {
     ),
     "value": About(
         _("Value over 12 months"),
-        _("What somebody will spend in the next 365 days, with an interval that 80 % should fall into."),
+        _("What somebody will spend in the next 365 days, with an interval that 80% should fall into."),
         _("Everybody goes on at their own rate and their own mean so far."),
         "rmse",
         _("error of the revenue (root of the mean square)"),
