@@ -6,6 +6,8 @@ Whatever is sent, the answer has a status, a type and a shape that the descripti
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -37,7 +39,11 @@ from crm.todo import add_task
 from engagement.ingest import ingest
 from engagement.models import Conversation, Interaction
 from personas.authoring import add_note
-from personas.models import Persona, PersonaMembership
+from personas.models import AdSpend, Persona, PersonaMembership
+from personas.reach.evidence import Audience
+from personas.reach.keeping import keep_plan
+from personas.reach.planning import Ask
+from personas.reach.spend import SpendIn, store_spend
 from personas.segments import create_segment
 from personas.sharing import share_persona
 from tests.api import Caller
@@ -102,6 +108,8 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "personas": persona.pk,
         "persona-notes": add_note(persona=persona, part="who", text="Flats", by=ada).pk,
         "persona-shares": share_persona(persona=persona, days=7, by=ada).pk,
+        "ad-spend": _spend(ada),
+        "reach-plans": _plan(persona, ada),
         "jobs": start_job("other", "Other", enqueue=False).pk,
         "imports": upload("id,name\n1,Eva\n", ada).pk,
         "notes": note.pk,
@@ -109,9 +117,21 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "affiliations": row.pk,
         "tags": tag_called("vip").pk,
         "custom-fields": field.pk,
-        **dict.fromkeys(("events", "me", "predictions", "privacy", "rebuilds", "search"), ""),
+        **dict.fromkeys(("events", "me", "personalize", "predictions", "privacy", "rebuilds", "search"), ""),
     }
     return {name: str(pk) for name, pk in found.items()}
+
+
+def _spend(by: Any) -> int:
+    """A day that cost something."""
+    store_spend([SpendIn("instagram", date(2026, 3, 1), Decimal(5), "EUR")], source="api", by=by)
+    return AdSpend.objects.get().pk
+
+
+def _plan(persona: Persona, by: Any) -> int:
+    """A plan that was kept."""
+    ask = Ask(Audience.of_persona(persona), date(2026, 3, 1), date(2026, 3, 31), posts=2)
+    return keep_plan(ask=ask, name="March", by=by).pk
 
 
 @pytest.fixture
