@@ -9,13 +9,13 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from core import privacy
-from core.conditions import Explained, RuleInvalid
+from core.conditions import Explained
 from core.privacy import Erasing, Section, Subject
 from crm.models import Customer
 from crm.privacy.words import Quotations
 from engagement.models import Interaction
 from personas.cards import without_names
-from personas.membership_reasons import explain_member
+from personas.membership_reasons import reasons_for
 from personas.models import ModelCard, Persona, PersonaMembership, Prediction, SegmentMembership, Traits
 from personas.traits.catalogue import CATALOGUE
 
@@ -145,11 +145,9 @@ def segments(subject: Subject) -> Section:
 
 
 def _why(membership: SegmentMembership) -> list[str]:
-    try:
-        explained = explain_member(membership.segment, membership.customer_id)
-    except RuleInvalid:
-        return []
-    return list(_sentences(explained)) if explained else []
+    reasons = reasons_for(membership.segment, membership.customer_id)
+    by_hand = [_("Put in by hand")] if reasons.pick and reasons.pick.is_in else []
+    return [*by_hand, *(_sentences(reasons.rule) if reasons.rule else [])]
 
 
 def _sentences(node: Explained) -> Iterator[str]:
