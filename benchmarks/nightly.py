@@ -3,8 +3,8 @@
 Data, drawn from a seed: `_crowd.py`; fifty rules: `segments.json`. Each rebuild runs as `manage.py rebuild`
 would, in a process of its own. First everything is computed from nothing by one process, then by two (a
 Celery worker helps), and what they wrote is compared. Full traits are held against one SQL statement over
-the same tables (`all_traits.sql`), which must find the same; the fit of personas against its own calls of
-scikit-learn; counts while typing are asked as the page asks them.
+the same tables (`all_traits.sql`), which must find what stands there after some have changed; the fit of
+personas against its own calls of scikit-learn; counts while typing are asked as the page asks them.
 
 SIZE=small takes 5,000 customers, and holds nothing against bounds that only say something of the full size.
 KEEP=1 leaves the database behind and uses the one that was left; SKIP names parts to leave out (two, sql,
@@ -84,11 +84,11 @@ def main() -> int:
         before = _fingerprints() if "two" not in skipped else {}
         if "typing" not in skipped:
             _typing(figures)
-        if "sql" not in skipped:
-            _by_hand(figures, one["traits"])
-        _some_changed(figures, size, one["traits"])
         if "fit" not in skipped:
             _fitting(figures)
+        _some_changed(figures, size, one["traits"])
+        if "sql" not in skipped:
+            _by_hand(figures, one["traits"])
         if "two" not in skipped:
             _with_two(figures, one, before)
     return figures.exit_code()
