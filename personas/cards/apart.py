@@ -26,6 +26,18 @@ HALF = 0.5
 Row = dict[str, Any]
 _OURS = frozenset({"tags", "consents", "identities", "outbound_90", "contacted_30", "started_90"})
 """What we did or wrote down, which says little about them."""
+_OF_ONE_THING = frozenset({"top_reason", "top_network"})
+"""Words that say what a share of its own says too, where that value has one."""
+_SAME = {
+    "praise_share": "praise",
+    "complaint_share": "complaint",
+    "complaints": "complaint",
+    "question_share": "question",
+    "questions": "question",
+    "order_talk_share": "order",
+    "call_share": "phone",
+    "review_share": "review",
+}
 _TOLD_ELSEWHERE = frozenset({"country", "language", "city", "stage", "age_band"})
 
 
@@ -45,8 +57,9 @@ def sets_apart(
     chosen: list[Row] = []
     told: set[str] = set()
     for row in found:
-        if _stem(row["trait"]) not in told:
-            told.add(_stem(row["trait"]))
+        habit = _habit(row)
+        if habit not in told:
+            told.add(habit)
             chosen.append(row)
     return chosen[:most]
 
@@ -110,10 +123,13 @@ def _compared(here: float, there: float, effect: float) -> Row:
     }
 
 
-def _stem(name: str) -> str:
-    """inbound of inbound_30, inbound_90 and inbound_total: windows of one thing."""
-    head, _mark, tail = name.rpartition("_")
-    return head if head and (tail.isdigit() or tail == "total") else name
+def _habit(row: Row) -> str:
+    """What a trait is about: orders of orders_365 and orders_total, praise of praise_share and praise_90."""
+    if row["value"]:
+        return str(row["value"]) if row["trait"] in _OF_ONE_THING else str(row["trait"])
+    head, _mark, tail = row["trait"].rpartition("_")
+    habit = head if head and (tail.isdigit() or tail == "total") else row["trait"]
+    return _SAME.get(habit, habit)
 
 
 def comparable(trait: Trait) -> bool:

@@ -472,6 +472,16 @@ def test_the_value_says_what_is_usual_for_one_of_them(personas: tuple[Persona, P
     assert (value["low"], value["high"], value["intervals"], value["base"]) == (20.0, 200.0, 3, 3)
 
 
+def test_one_habit_is_told_once() -> None:
+    everybody = {"praise_share": {"mean": 0.2, "spread": 0.1, "base": 90}}
+    own = {"praise_share": {"mean": 0.4, "base": 90}}
+    words = [
+        {"trait": "top_reason", "value": value, "n": n, "base": 90, "all_n": all_n, "all_base": 400}
+        for value, n, all_n in (("praise", 60, 100), ("order", 30, 300))
+    ]
+    assert [one["trait"] for one in sets_apart(own, everybody, words)] == ["praise_share"]
+
+
 # The page
 
 
