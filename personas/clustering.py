@@ -50,7 +50,7 @@ evenly spread habit lie the root of 12 apart (two halves of a normal one 2.65), 
 RIDGE = 0.1
 """Part of the identity in the covariance within clusters, so that no habit comes to rule alone."""
 BOOTSTRAPS = 20
-STARTS = 20
+STARTS = 30
 """Starts of a fit, of which the best counts; half as many on resampled customers. With three, two fits of the
 same customers often end in different places, and no grouping seems to hold still."""
 LARGEST_SEARCH = 4_000
