@@ -62,6 +62,14 @@ def _predictions(pk: int) -> Sequence[Line]:
         chance = {"chance": percent(found.active_probability)}
         why = _("Estimated from when you ordered; %(chance)s.") % chance
         lines.append(Line(_coming_back(found.active_probability), why))
+    if found.next_category:
+        chance = {"chance": percent(found.next_category_share)}
+        why = _("From what others bought after the same things; %(chance)s.") % chance
+        lines.append(Line(_("What you may buy next: %(what)s.") % {"what": found.next_category}, why))
+    if found.survey_probability is not None:
+        chance = {"chance": percent(found.survey_probability)}
+        why = _("From the surveys you were asked to answer before.")
+        lines.append(Line(_("You would answer a survey with a chance of %(chance)s.") % chance, why))
     if found.best_network:
         base = {"n": number(found.base)}
         why = _("From how you answered %(n)s messages of ours.") % base if found.base else ""

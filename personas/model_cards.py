@@ -91,7 +91,7 @@ MODELS: Mapping[str, About] = {
         _("Everybody answers at the rate of the network alone."),
         "brier",
         _("Brier score of an answer within a day"),
-        (_PANEL, _RULES, _API),
+        (_PANEL, _RULES, _TOLD, _API),
         (
             _("Networks on which we never wrote to them: their rate there is that of others."),
             _("Whether they may be written to: that is what consents and reply windows say."),
@@ -105,7 +105,7 @@ MODELS: Mapping[str, About] = {
         _("Everybody is here at everybody's hours."),
         "bits",
         _("bits by which the hour of a touch was a surprise"),
-        (_PANEL, _RULES, _API),
+        (_PANEL, _RULES, _TOLD, _API),
         (_("Saying when somebody will answer: it knows when they write and buy."),),
         unit="share",
         icon="ti-clock",
@@ -116,7 +116,7 @@ MODELS: Mapping[str, About] = {
         _("Everybody answers as often as all do."),
         "brier",
         _("Brier score of an answer within 14 days"),
-        (_PANEL, _RULES, _API),
+        (_PANEL, _RULES, _TOLD, _API),
         (
             _("Correcting who is missing in a survey's result: who answers differs from who does not."),
             _("Surveys of another kind or length than those sent so far."),
@@ -130,7 +130,7 @@ MODELS: Mapping[str, About] = {
         _("The better of: the category most popular with all, and the one of their own last purchase."),
         "miss",
         _("part of the purchases whose first guess was wrong"),
-        (_PANEL, _RULES, _SHOP, _API),
+        (_PANEL, _RULES, _SHOP, _TOLD, _API),
         (
             _("Products: it knows categories as the orders name them."),
             _("New categories, which nobody has bought yet."),
