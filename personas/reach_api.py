@@ -24,6 +24,7 @@ from core.api.endpoints import PAGING, Endpoint
 from core.api.fields import checked
 from core.api.pushing import Answer, push
 from core.api.schema import one_or_many, push_responses
+from core.demo import refuse_while_demo
 from personas.models import AdSpend, Lookalike, Persona, ReachPlan
 from personas.reach.keeping import delete_plan, keep_plan, outcome
 from personas.reach.spend import API, SpendOutcome, change_spend, delete_spend, store_spend
@@ -55,6 +56,7 @@ class AdSpendEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     filterset_class = AdSpendFilter
     sorts = SPEND_SORTS
     default_sort = "-day"
+    conflicts = frozenset({"create"})
 
     def get_queryset(self) -> QuerySet[AdSpend]:
         return AdSpend.objects.all()
@@ -70,6 +72,7 @@ class AdSpendEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         responses=push_responses("AdSpendPushAnswer"),
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_while_demo()
         return push(request.data, AdSpendPush(), lambda good: _store(good, by=caller(request)))
 
     @extend_schema(summary="Change one day of ad spend", request=AdSpendChanges, responses=AdSpendOut)

@@ -171,6 +171,13 @@ def test_the_api_needs_the_right(vic: Any, ada: Any) -> None:
     assert caller.post("ad-spend/", []).status_code == 403
 
 
+def test_the_demo_takes_no_real_costs(mia: Any, ada: Any) -> None:
+    workspace = Workspace.current()
+    workspace.demo_since = at(DAY)
+    workspace.save()
+    assert Caller(mia, maker=ada).post("ad-spend/", []).status_code == 409
+
+
 # From a file
 
 
