@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 WORD = re.compile(
@@ -30,9 +31,15 @@ def grams(text: str) -> list[str]:
     found = [f"={word}" for word in words]
     found += [f"{first} {second}" for first, second in pairwise(words)]
     for word in words:
-        edged = f"_{word[:LONGEST_WORD]}_"
-        found += [edged[at : at + PIECE] for at in range(len(edged) - PIECE + 1)]
+        found += _pieces(word[:LONGEST_WORD])
     return found
+
+
+@lru_cache(maxsize=16_384)
+def _pieces(word: str) -> list[str]:
+    """Cut once: most words come again and again."""
+    edged = f"_{word}_"
+    return [edged[at : at + PIECE] for at in range(len(edged) - PIECE + 1)]
 
 
 SIGNS = (

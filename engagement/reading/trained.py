@@ -1,7 +1,7 @@
 """Models that were trained on the workspace's own labels, as plain numbers, and how they score a text.
 
-A linear model over TF-IDF weights: a gram counts 1 + ln(its number) times its inverse document frequency,
-and a text's grams have length one together, as scikit-learn's TfidfVectorizer has them.
+A linear model over TF-IDF weights: a gram that is there counts its inverse document frequency, however often
+it is there, and a text's grams have length one together, as scikit-learn's TfidfVectorizer has them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -32,20 +32,21 @@ class Grams:
 
     def score(self, text: str) -> list[float]:
         """Each question's sum of weights over the text's grams, with its intercept."""
-        sums = [0.0] * len(self.intercepts)
-        squares = 0.0
-        idf_of, weights_of = self.idf.get, self.weights
-        for gram, times in Counter(grams(text)).items():
-            value = idf_of(gram)
-            if value is None:
-                continue
-            if times > 1:
-                value *= 1.0 + math.log(times)
-            squares += value * value
-            for question, weight in enumerate(weights_of[gram]):
-                sums[question] += value * weight
-        length = math.sqrt(squares) or 1.0
-        return [each / length + base for each, base in zip(sums, self.intercepts, strict=True)]
+        get = self._rows.get
+        rows = [row for gram in dict.fromkeys(grams(text)) if (row := get(gram)) is not None]
+        length = math.sqrt(sum([row[0] for row in rows])) or 1.0
+        return [
+            sum([row[question] for row in rows]) / length + base
+            for question, base in enumerate(self.intercepts, 1)
+        ]
+
+    @cached_property
+    def _rows(self) -> dict[str, tuple[float, ...]]:
+        """Of each gram what it adds to the square of the length, and to each question."""
+        return {
+            gram: (idf * idf, *(idf * weight for weight in self.weights[gram]))
+            for gram, idf in self.idf.items()
+        }
 
 
 @dataclass(frozen=True)

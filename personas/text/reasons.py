@@ -184,7 +184,7 @@ def _fit(talks: Talks) -> _Fit:
     from sklearn.linear_model import Ridge
 
     least = LEAST_TEXTS if len(talks.texts) >= PARTS * LEAST_TALKS else 1
-    vectorizer = TfidfVectorizer(analyzer=grams, min_df=least, max_features=MOST_GRAMS, sublinear_tf=True)
+    vectorizer = TfidfVectorizer(analyzer=grams, min_df=least, max_features=MOST_GRAMS, binary=True)
     known = vectorizer.fit_transform(talks.texts)
     ridge = Ridge(RIDGE, solver="sparse_cg", tol=1e-4).fit(known, talks.marks.astype(float))
     return _Fit(vectorizer, ridge)

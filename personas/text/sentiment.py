@@ -71,7 +71,7 @@ def fit(texts: Sequence[str], seen: Numbers, values: Numbers) -> Fit:
     from sklearn.linear_model import Ridge
 
     least = LEAST_TEXTS if len(texts) >= 30 else 1
-    vectorizer = TfidfVectorizer(analyzer=grams, min_df=least, max_features=MOST_GRAMS, sublinear_tf=True)
+    vectorizer = TfidfVectorizer(analyzer=grams, min_df=least, max_features=MOST_GRAMS, binary=True)
     known = vectorizer.fit_transform(texts)
     ridge = Ridge(RIDGE, solver="sparse_cg", tol=1e-5).fit(_matrix(known, seen), values)
     return Fit(vectorizer, ridge)
