@@ -5,16 +5,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0010_customer_sample'),
-        ('engagement', '0014_texts_read_by_people_and_models'),
+        ("crm", "0010_customer_sample"),
+        ("engagement", "0014_texts_read_by_people_and_models"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='contactledger',
-            index=models.Index(fields=['at', 'customer'], name='engagement_ledger_at'),
+            model_name="contactledger",
+            index=models.Index(fields=["at", "customer"], name="engagement_ledger_at"),
         ),
     ]
