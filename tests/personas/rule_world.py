@@ -55,7 +55,9 @@ TEXTS += ["  padded ", "line\nbreak", "%s %(x)s", "日本", "ΣΊΣΥΦΟΣ", "�
 NETWORKS = ["email", "instagram", "phone", "x"]
 KINDS = ["message", "comment", "mention", "review", "call", "survey", "order", "visit"]
 DRAWN = (*NETWORKS, *KINDS, "inbound", "outbound")
-BACK = [0, 1, 2, 7, 8, 29, 30, 31, 89, 90, 91, 180, 364, 365, 366, 500]
+WINDOWS = [1, 2, 7, 30, 90, 365]
+"""Lengths that rules ask, and so many days ago something happened."""
+BACK = [0, *WINDOWS, *(days + 1 for days in WINDOWS)]
 OWN = {
     "shoe": "text",
     "site": "url",
@@ -105,7 +107,7 @@ class RuleWorld:
             ZoneInfo(zone),
         )
         return at.astimezone(UTC) + self.random.choice(
-            [timedelta(0), timedelta(microseconds=-1), timedelta(hours=1), timedelta(hours=13)]
+            [timedelta(0), timedelta(microseconds=-1), timedelta(hours=1), timedelta(hours=23)]
         )
 
     def day(self) -> date:
@@ -370,7 +372,7 @@ class Rules:
         low = 1 if op == "at_least" else 0
         rule = {"event": event, "op": op, "count": self.random.choice([low, 1, 1, 2, 3])}
         if self.random.random() < 0.7:
-            rule["days"] = self.random.choice([1, 7, 30, 90, 180, 365, 366])
+            rule["days"] = self.random.choice(WINDOWS)
         return rule
 
     def _condition(self, name: str, op: str) -> dict[str, Any]:
@@ -392,7 +394,7 @@ class Rules:
             about = {"purpose": chance.choice(["marketing", "ads"])}
             return about if chance.random() < 0.5 else {**about, "network": chance.choice(NETWORKS)}
         if kind == "days":
-            return chance.choice([1, 2, 7, 30, 31, 90, 180, 365])
+            return chance.choice(WINDOWS)
         single = {"number_range": self._number, "date_range": self._date, "texts": self._text}
         if kind in ("number_range", "date_range"):
             return sorted(single[kind](name) for _each in range(2))

@@ -9,7 +9,7 @@ from django.db import connection
 
 from core.conditions import Context, describe, fieldset, matching, parse, sentence, why
 from tests.personas.rule_oracle import Oracle, Tables
-from tests.personas.rule_world import PLACES, Rules, RuleWorld, depth, select
+from tests.personas.rule_world import PLACES, WINDOWS, Rules, RuleWorld, depth, select
 
 pytestmark = pytest.mark.django_db
 SEED, CUSTOMERS, RULES = 20261122, 220, 60
@@ -50,3 +50,17 @@ def test_the_oracle_knows_every_field_and_event() -> None:
                 oracle.value(field["name"], somebody)
         for event in group["events"]:
             oracle.holds({"event": {"what": event["name"]}, "op": "at_least", "count": 1}, somebody)
+
+
+def test_windows_begin_and_end_with_the_local_day_also_where_clocks_change() -> None:
+    RuleWorld(SEED, customers=CUSTOMERS)
+    customers, tables = fieldset("customer"), Tables(select)
+    for zone, day in PLACES:
+        oracle = Oracle(tables, day, ZoneInfo(zone))
+        context = Context(today=day, zone=oracle.zone)
+        for op in ("in_last_days", "more_than_days_ago", "in_next_days"):
+            for days in WINDOWS:
+                rule = {"field": "traits.last_order_at", "op": op, "value": days}
+                with connection.cursor() as cursor:
+                    cursor.execute(*matching(parse(rule, customers), customers, context))
+                    assert {pk for (pk,) in cursor.fetchall()} == oracle.members(rule), (zone, day, rule)
