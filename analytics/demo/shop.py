@@ -12,7 +12,7 @@ SOURCE: Final = "juniper-shop"
 
 STAFF: Final = ("Nora", "Idris", "Paula", "Sven")
 
-PURPOSES: Final = ("newsletter", "offers", "events", "reminders", "research", "calls", "birthday")
+PURPOSES: Final = ("marketing", "offers", "events", "reminders", "survey", "calls", "birthday")
 """What the checkout asks permission for."""
 
 TAGS: Final = (
