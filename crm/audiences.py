@@ -40,11 +40,15 @@ REASONS: Mapping[str, Promise] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Customers to choose from: `members` gives their ids, `url` is where they are seen."""
+    """Customers to choose from: `members` gives their ids, `url` is where they are seen.
+
+    `stale` is the address of a fragment that says how old the members are; '' where they are of this moment.
+    """
 
     title: str
     members: QuerySet[Any]
     url: str
+    stale: str = ""
 
 
 GroupOf = Callable[[int], Group | None]

@@ -40,7 +40,8 @@ class GroupKind:
     """A kind of group. `name` is the filter's name in addresses.
 
     `choices` gives (number, name) of every group, `members` its customers as a queryset with a column
-    `customer_id` (those of every group together for None), `badges` what stands beside some customers.
+    `customer_id` (those of every group together for None), `badges` what stands beside some customers,
+    `stale` the address of a fragment that says how old the members of a group, or of all, are.
     """
 
     name: str
@@ -48,6 +49,7 @@ class GroupKind:
     choices: Callable[[], Sequence[tuple[int, str]]]
     members: Callable[[int | None], QuerySet[Any]]
     badges: Callable[[Collection[int]], Mapping[int, Badge]]
+    stale: Callable[[int | None], str]
 
 
 _kinds: dict[str, GroupKind] = {}
@@ -90,6 +92,12 @@ def narrowed(rows: Q, name: str, chosen: int | str, *, by: str = "pk") -> Q:
     if chosen == NONE:
         return rows.filter(~Exists(found), **{f"{by}__isnull": False})
     return rows.filter(Exists(found))
+
+
+def stale(given: Mapping[str, str]) -> list[str]:
+    """Addresses of what says how old the members are, for a list narrowed by these filters."""
+    chosen = [(kind, given[kind.name]) for kind in _kinds.values() if given.get(kind.name)]
+    return [kind.stale(None if text == NONE else int(text)) for kind, text in chosen]
 
 
 def badges(name: str, customers: Collection[int]) -> Mapping[int, Badge]:

@@ -46,6 +46,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "every_column": columns,
         "sorts": CUSTOMER_SORTS,
         "wanted": _wanted(request, found),
+        "stale": groups.stale(request.GET) if found.is_valid() else [],
         "can_choose": not {"customer.edit", "customer.merge", "export.run"}.isdisjoint(rights(request.user)),
         "staff": User.objects.filter(is_active=True).order_by("name"),
     }

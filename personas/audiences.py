@@ -19,7 +19,8 @@ def _segment(pk: int) -> Group | None:
     if segment is None:
         return None
     members = SegmentMembership.objects.filter(segment=segment).values_list("customer_id")
-    return Group(segment.name, members, reverse("personas:segment", args=[pk]))
+    stale = reverse("personas:segment-stale", args=[pk])
+    return Group(segment.name, members, reverse("personas:segment", args=[pk]), stale)
 
 
 def _persona(pk: int) -> Group | None:
@@ -27,4 +28,5 @@ def _persona(pk: int) -> Group | None:
     if persona is None:
         return None
     members = PersonaMembership.objects.filter(persona=persona).values_list("customer_id")
-    return Group(persona.name, members, reverse("personas:persona-members", args=[pk]))
+    url = reverse("personas:persona-members", args=[pk])
+    return Group(persona.name, members, url, reverse("personas:stale"))

@@ -15,8 +15,8 @@ from personas.models import Persona, PersonaMembership, Segment, SegmentMembersh
 
 def register() -> None:
     """Register both kinds."""
-    register_kind(GroupKind("persona", _("Persona"), _personas, _of_persona, _persona_badges))
-    register_kind(GroupKind("segment", _("Segment"), _segments, _of_segment, _segment_badges))
+    register_kind(GroupKind("persona", _("Persona"), _personas, _of_persona, _persona_badges, _stale))
+    register_kind(GroupKind("segment", _("Segment"), _segments, _of_segment, _segment_badges, _stale_segment))
 
 
 def _personas() -> list[tuple[int, str]]:
@@ -62,3 +62,11 @@ def _segment_badges(customers: Collection[int]) -> Mapping[int, Badge]:
         )
         for one in newest
     }
+
+
+def _stale(pk: int | None) -> str:
+    return reverse("personas:stale")
+
+
+def _stale_segment(pk: int | None) -> str:
+    return reverse("personas:segment-stale", args=[pk]) if pk else reverse("personas:stale")

@@ -94,3 +94,12 @@ def test_a_kind_that_no_app_registered_holds_nobody(people):
     everybody = Customer.objects.all()
     assert not groups.narrowed(everybody, "cohort", 1).exists()
     assert groups.narrowed(everybody, "cohort", "none").count() == 4
+
+
+def test_a_narrowed_list_asks_how_old_its_members_are(people, amy, client):
+    client.force_login(amy)
+    segment = people["lapsed"].pk
+    page = client.get(reverse("crm:customer-list"), {"segment": segment, "persona": "none"}).content.decode()
+    assert f'hx-get="{reverse("personas:segment-stale", args=[segment])}"' in page
+    assert f'hx-get="{reverse("personas:stale")}"' in page
+    assert "stale" not in client.get(reverse("crm:customer-list")).content.decode()
