@@ -114,7 +114,7 @@ def _store_traits(moment: Moment) -> int:
         f"SELECT {names}, %(now)s FROM ({traits_statement()}) AS computed",
         {"today": moment.today, "zone": moment.zone, "now": moment.now},
     )
-    _execute("ANALYZE nightly_traits")
+    _execute("ANALYZE nightly_traits (customer_id)")
     with connection.cursor() as cursor:
         cursor.execute(_store_sql())
         return cursor.rowcount
