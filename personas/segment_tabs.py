@@ -272,6 +272,15 @@ def segment_use(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_GET
 @requires("segment.read")
+def segment_size(request: HttpRequest, pk: int) -> HttpResponse:
+    """How many are in, for the head of its pages while they are counted."""
+    segment = get_object_or_404(Segment, pk=pk)
+    context = {"stale": staleness(segment), "segment": segment}
+    return render(request, "personas/_segment_size.html", context)
+
+
+@require_GET
+@requires("segment.read")
 def segment_stale(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """How old members are, for pages of other apps that show them."""
     segment = get_object_or_404(Segment, pk=pk) if pk else None

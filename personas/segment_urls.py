@@ -28,6 +28,7 @@ urlpatterns = [
     ),
     path("segments/<int:pk>/why/", segment_tabs.segment_why_page, name="segment-why-page"),
     path("segments/<int:pk>/use/", segment_tabs.segment_use, name="segment-use"),
+    path("segments/<int:pk>/size/", segment_tabs.segment_size, name="segment-size"),
     path("segments/<int:pk>/stale/", segment_tabs.segment_stale, name="segment-stale"),
     path("segments/<int:pk>/export/", export_views.segment_export, name="segment-export"),
     path("segments/<int:pk>/<slug:what>/", segment_views.segment_act, name="segment-act"),

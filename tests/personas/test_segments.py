@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
+from django.urls import reverse
 
 from core.conditions import Context, FieldType, RuleInvalid, fieldset, matching, parse, sentence
 from core.conditions.operators import Input
@@ -399,3 +400,16 @@ def test_the_newest_consent_counts_and_a_refusal_of_the_person_on_every_network(
     assert state("refused", network="email")
     answer(mail, True, 4)
     assert state("given", network="email") and state("refused", network="phone")
+
+
+def test_the_head_asks_again_until_the_members_are_counted(mia: Any, client: Any) -> None:
+    segment = create_segment(name="Everybody", rule={"all": []})
+    client.force_login(mia)
+    url = reverse("personas:segment-size", args=[segment.pk])
+    waiting = client.get(url).content.decode()
+    assert "Being counted" in waiting
+    assert f'hx-get="{url}"' in waiting
+    build(segment)
+    counted = client.get(url).content.decode()
+    assert "hx-get" not in counted
+    assert "0 customers" in counted
