@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -27,6 +28,9 @@ def number(value: Any, decimals: int = 0) -> str:
     """12480 as 12,480; '' for nothing."""
     if value is None or value == "":
         return ""
+    if isinstance(value, float | Decimal) and math.isfinite(value):
+        # Django cuts digits off: 45.9 would read as 45.
+        value = round(value, decimals)
     return str(number_format(value, decimals, use_l10n=True, force_grouping=True))
 
 

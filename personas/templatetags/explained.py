@@ -22,5 +22,5 @@ def found_text(value: str) -> str:
     if ISO_DAY.fullmatch(text):
         return date_format(date.fromisoformat(text), "j M Y")
     if LONG_FRACTION.fullmatch(text):
-        return formatting.number(round(float(text), 2), 2)
+        return formatting.number(float(text), 2)
     return text

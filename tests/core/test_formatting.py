@@ -161,3 +161,17 @@ def test_a_field_ties_help_and_error_to_its_input():
     assert (
         'aria-invalid="true"' in drawn and 'id="id_password-error"' in drawn and 'for="id_password"' in drawn
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "read"),
+    [
+        (45.9, 0, "46"),
+        (-0.1499, 2, "-0.15"),
+        (Decimal("2.999"), 2, "3.00"),
+        (12480.4, 0, "12,480"),
+        (7, 0, "7"),
+    ],
+)
+def test_figures_are_rounded_and_not_cut_off(value: object, decimals: int, read: str) -> None:
+    assert formatting.number(value, decimals) == read
