@@ -132,11 +132,11 @@ def shared_card(card: Mapping[str, Any]) -> Row:
     return {
         "base": dict(card["base"]),
         "who": _shared_who(card.get("who", {})),
-        "reasons": _common(card.get("reasons", ()), "n"),
+        "reasons": _common(card.get("reasons", ()), "customers"),
         "topics": _common(card.get("topics", ()), "customers"),
         "hurts": _common(card.get("hurts", ()), "customers"),
-        "networks": card.get("networks", {}),
-        "content": {what: _common(found, "n") for what, found in card.get("content", {}).items()},
+        "networks": _shared_networks(card.get("networks", {})),
+        "content": {what: _common(found, "customers") for what, found in card.get("content", {}).items()},
         "answers": card.get("answers", []),
         "hours": card.get("hours", {}),
         "value": {name: one for name, one in card.get("value", {}).items() if one["base"] >= LEAST_TOLD},
@@ -149,6 +149,10 @@ def _shared_who(who: Mapping[str, Any]) -> Row:
     if who.get("ages_known", 0) < LEAST_TOLD:
         told |= {"age_from": None, "age_to": None}
     return told
+
+
+def _shared_networks(networks: Mapping[str, Any]) -> Row:
+    return {**networks, "shares": _common(networks.get("shares", ()), "n")}
 
 
 def _common(found: Sequence[Row], count: str) -> list[Row]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.models import Workspace
 from crm.models import Customer
 from personas.models import NotePart, Persona, PersonaDay, PersonaMembership, PersonaNote, Segment
-from personas.sharing import shared_card, shared_notes
+from personas.sharing import LEAST_TOLD, shared_card, shared_notes
 
 TREND_DAYS = 84
 SAMPLE = 6
@@ -35,7 +35,10 @@ def sheet_for_staff(persona: Persona) -> Row:
 
 def sheet_for_strangers(persona: Persona) -> Row:
     """What a link shows: figures and words about the group, and notes that name a source."""
-    return {**_common(persona, shared_card(persona.card), shared_notes(persona)), "shared": True}
+    sheet = _common(persona, shared_card(persona.card), shared_notes(persona))
+    # The mean of a day on which the group was small could be the figure of one member.
+    days = [day for day in sheet["days"] if day.members >= LEAST_TOLD]
+    return {**sheet, "days": days, "shared": True}
 
 
 def _common(persona: Persona, card: Mapping[str, Any], notes: Iterable[PersonaNote]) -> Row:

@@ -118,6 +118,7 @@ def _reasons(found: Sequence[Row], everybody: Sequence[Row]) -> list[Row]:
         {
             "reason": row["reason"],
             "n": row["n"],
+            "customers": row["customers"],
             "share": rounded(row["n"] / row["base"], 4),
             "all": rounded(everywhere.get(row["reason"], 0), 4),
             "base": int(row["base"]),
@@ -173,6 +174,7 @@ def _content(found: Sequence[Row], everybody: Sequence[Row]) -> Row:
             {
                 "value": row["value"],
                 "n": row["n"],
+                "customers": row["customers"],
                 "share": rounded(row["n"] / row["base"], 4),
                 "all": rounded(everywhere.get((what, row["value"]), 0), 4),
                 "base": int(row["base"]),

@@ -22,7 +22,7 @@ from core.models import Workspace
 from crm.models import Customer
 from crm.preferences import limits
 from personas.authoring import add_note
-from personas.models import Persona, PersonaMembership, PersonaShare, Segment
+from personas.models import Persona, PersonaDay, PersonaMembership, PersonaShare, Segment
 from personas.sharing import (
     LEAST_MEMBERS,
     ShareGone,
@@ -67,7 +67,10 @@ CARD: dict[str, Any] = {
         ],
         "age_from": 30.0, "age_to": 40.0, "ages_known": 3, "months_with_us": 9.0, "months_known": 40,
     },
-    "reasons": [{"reason": "question", "n": 30, "share": 0.6, "all": 0.5, "base": 50}],
+    "reasons": [
+        {"reason": "question", "n": 30, "share": 0.6, "all": 0.5, "base": 50, "customers": 6},
+        {"reason": "rare-reason", "n": 20, "share": 0.4, "all": 0.5, "base": 50, "customers": 1},
+    ],
     "topics": [
         {"topic": "delivery", "n": 9, "share": 0.3, "base": 30, "customers": 6},
         {"topic": "rare-topic", "n": 9, "share": 0.3, "base": 30, "customers": 2},
@@ -77,7 +80,10 @@ CARD: dict[str, Any] = {
     "replies": [{"text": REPLY, "network": "email", "kind": "message", "seconds": 60, "said": 6}],
     "replied": {"rate": 0.7123, "all": 0.5, "base": 86},
     "networks": {"shares": [{"network": "email", "share": 1.0, "n": 9}], "base": 9, "days": 90},
-    "content": {"media": [], "topic": []},
+    "content": {
+        "media": [{"value": "rare-media", "n": 9, "share": 1.0, "all": 0.5, "base": 9, "customers": 2}],
+        "topic": [],
+    },
     "answers": [],
     "hours": {"counts": [[1] * 24] * 7, "steps": [[1] * 24] * 7, "best": [], "base": 168, "days": 365},
     "value": {
@@ -144,10 +150,22 @@ def test_a_link_shows_the_card_and_nothing_of_the_house(
         assert shown in page, shown
     hidden = [
         QUOTE, REPLY, "An internal guess", "Viktor", "Secretson", "Hidden segment", "The agency", "Vianden",
-        "rare-topic", "71%", mia.display_name, mia.email, "30 to 40", "csrf", "/personas/", "/customers/",
+        "rare-topic", "rare-reason", "rare-media", "71%",
+        mia.display_name, mia.email, "30 to 40", "csrf", "/personas/", "/customers/",
     ]  # fmt: skip
     for secret in hidden:
         assert secret.lower() not in page.replace(url_of(share_token(share)), "").lower(), secret
+
+
+def test_a_day_on_which_the_group_was_small_is_left_out(persona: Persona, share: PersonaShare) -> None:
+    today = Workspace.current().today()
+    for ago, members in ((9, 1), (8, 6), (7, 7)):
+        PersonaDay.objects.create(
+            persona=persona, day=today - timedelta(days=ago), members=members, value_365=9000 + members
+        )
+    page = opened(share_token(share)).content.decode()
+    assert "9,006" in page and "9,007" in page
+    assert "9,001" not in page, "the mean of one member is that member"
 
 
 def test_a_shared_card_names_each_part_that_leaves(share: PersonaShare) -> None:
