@@ -24,8 +24,14 @@ WRITTEN_BY_OTHERS = 2
 Row = dict[str, Any]
 
 _HANDLE = re.compile(r"(?<![\w@])@[\w.]+")
-_ADDRESS = re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]+\b")
-_LINK = re.compile(r"\bhttps?://\S+|\bwww\.\S+")
+_ADDRESS = re.compile(r"\b[\w.+-]+(?:[@＠]|\s?[(\[]\s?at\s?[)\]]\s?)[\w-]+(?:\.[\w-]+)*", re.IGNORECASE)
+_LINK = re.compile(
+    r"\bhttps?://\S+|\bwww\.\S+"
+    r"|\b(?:[\w-]+\.)+[a-z]{2,}/\S+",  # instagram.com/somebody
+    re.IGNORECASE,
+)
+_UNDERSCORED = re.compile(r"\b\w*[^\W_]_\w*[^\W_]\b")
+"""A handle that stands without its @: nobody writes words so."""
 _NUMBER = re.compile(r"[+#]?\d[\d\s().\-/]{4,}\d|#?\b[A-Z]*\d{4,}\w*\b")
 _SIGNED = re.compile(
     r"(?:^|[\n,.!?])\s*(?i:(?:best|kind|warm|many)?\s*(?:regards|wishes|thanks|thank you|cheers|best|yours))"
@@ -38,6 +44,7 @@ _REPLACED: Sequence[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
     (_LINK, "…"),
     (_ADDRESS, "…"),
     (_HANDLE, "…"),
+    (_UNDERSCORED, "…"),
     (_NUMBER, "…"),
     (_SIGNED, ""),
     (_CALLED, lambda found: f"{found[1]} …"),

@@ -51,6 +51,11 @@ NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
         ("The lid broke.\nBest regards, Brigid Halloran", "", "The lid broke"),
         ("Hi Amy, my name is Viktor and it drifts", "", "Hi …, my name is … and it drifts"),
         ("Anna wrote Annabel", "Anna B", "… wrote Annabel"),
+        ("See HTTPS://x.example/a and Www.marisol.example", "", "See … and …"),
+        ("It is on instagram.com/marisol.q, look there", "", "It is on … look there"),
+        ("Mail marisol＠example.org or marisol (at) example.org", "", "Mail … or …"),
+        ("I am marisol_q there, not marisol.q@example", "", "I am … there, not …"),
+        ("One and/or two, 1.5/2 cups, e.g. tea", "", "One and/or two, 1.5/2 cups, e.g. tea"),
     ],
 )
 def test_what_tells_who_wrote_is_taken_out(text: str, name: str, left: str) -> None:
@@ -202,8 +207,9 @@ def test_a_card_tells_topics_networks_hours_and_voices(personas: tuple[Persona, 
     card = first.card
     assert [(one["topic"], one["share"], one["customers"]) for one in card["topics"]] == [("grind", 1.0, 2)]
     assert card["hurts"] == [], "delivery was one customer's alone"
-    assert [(one["reason"], one["share"], one["base"]) for one in card["reasons"]] == [
-        ("complaint", 0.75, 4), ("question", 0.25, 4),
+    reasons = [(one["reason"], one["share"], one["customers"], one["base"]) for one in card["reasons"]]
+    assert reasons == [
+        ("complaint", 0.75, 1, 4), ("question", 0.25, 1, 4),
     ]  # fmt: skip
     assert (card["networks"]["base"], card["networks"]["days"]) == (4, 426), (
         "few in 90 days: the whole history"
