@@ -140,8 +140,9 @@ class PersonalizeEndpoint(Endpoint):
     )
     def read(self, request: Request) -> Response:
         assert self.key is not None  # noqa: S101 (set before any action)
+        customer = self._customer(self.key, request)
         self._refuse_too_many(request)
-        told = tell(self.key, self._customer(self.key, request))
+        told = tell(self.key, customer)
         note_use(self.key)
         answer = Response(PersonalizeOut(asdict(told)).data)
         answer["Cache-Control"] = f"private, max-age={FRESH_SECONDS}"
@@ -166,8 +167,11 @@ class PersonalizeEndpoint(Endpoint):
         return answer
 
     def _refuse_too_many(self, request: Request) -> None:
-        """One person asks a page at a time; the counter's name is a hash, so that it names nobody."""
-        proof = request.headers.get(VISITOR, "") or request.headers.get(IDENTITY, "")
+        """One person asks a page at a time; the counter's name is a hash, so that it names nobody.
+
+        Asked once the proof holds: else whoever guesses an address could use up its owner's calls.
+        """
+        proof = request.headers.get(IDENTITY, "") or request.headers.get(VISITOR, "")
         if proof and not address_may("personalize-one", hash_secret(proof), CALLS_A_PERSON):
             raise Throttled(wait=WINDOW)
 

@@ -218,7 +218,11 @@ def test_staff_and_api_keys_open_nothing_here(shop: Shop, ada: Any) -> None:
 def test_who_asks_too_often_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(personalize_api, "CALLS_A_PERSON", 2)
     sent = shop.signed()
-    assert [shop.ask(**sent).status_code for _turn in range(3)] == [200, 200, 429]
+    forged = {**sent, personalize_api.SIGNATURE: "00" * 32}
+    assert [shop.ask(**forged).status_code for _turn in range(3)] == [403] * 3, "uses up nobody's calls"
+    other = [{**sent, personalize_api.VISITOR: f"other {turn}"} for turn in range(3)]
+    assert [shop.ask(**one).status_code for one in other] == [200, 200, 429]
+    assert shop.ask(**sent).status_code == 429
     monkeypatch.setattr(personalize_api, "CALLS_AN_ADDRESS", 2)
     assert shop.ask(key="pk_guess").status_code == 429
 
