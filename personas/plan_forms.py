@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from core.models import Workspace
 from personas.models import Persona, Segment
 from personas.reach.planning import (
+    MOST_AHEAD,
     MOST_DAYS,
     MOST_MESSAGES,
     MOST_POSTS,
@@ -74,6 +75,8 @@ class PlanForm(forms.Form):
             self.add_error("last", ValidationError(words, params={"most": MOST_DAYS}))
         if first and first < Workspace.current().today() - timedelta(days=MOST_DAYS):
             self.add_error("first", _("This is too long ago to plan for."))
+        if last and last > Workspace.current().today() + timedelta(days=MOST_AHEAD):
+            self.add_error("last", _("This is too far ahead to plan for."))
         if not values.get("posts") and not values.get("messages") and not self.errors:
             self.add_error("posts", _("Ask for at least one post or message."))
         return values

@@ -11,8 +11,17 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from core.api.fields import Input, NetworkField, Text
 from core.api.schema import example
+from core.models import Workspace
 from personas.models import AdSpend, Lookalike, Persona, ReachPlan, Segment
-from personas.reach.planning import MOST_DAYS, MOST_MESSAGES, MOST_POSTS, PER_PERSON, Ask, audience_of
+from personas.reach.planning import (
+    MOST_AHEAD,
+    MOST_DAYS,
+    MOST_MESSAGES,
+    MOST_POSTS,
+    PER_PERSON,
+    Ask,
+    audience_of,
+)
 from personas.reach.spend import LARGEST, SpendIn
 
 # Ad spend
@@ -118,6 +127,9 @@ class PlanIn(Input):
             raise ValidationError({"persona": [ErrorDetail(words, code="invalid")]})
         if not timedelta(0) <= attrs["last_day"] - attrs["first_day"] < timedelta(MOST_DAYS):
             words = f"A plan has 1 to {MOST_DAYS} days, the first before the last."
+            raise ValidationError({"last_day": [ErrorDetail(words, code="invalid")]})
+        if attrs["last_day"] > Workspace.current().today() + timedelta(MOST_AHEAD):
+            words = f"A plan ends at most {MOST_AHEAD} days from today."
             raise ValidationError({"last_day": [ErrorDetail(words, code="invalid")]})
         if not attrs["posts"] and not attrs["messages"]:
             words = "Ask for at least one post or message."

@@ -55,7 +55,7 @@ def changes_of(
     found = SegmentChange.objects.filter(segment=segment)
     if first is not None:
         found = found.filter(at__gte=_start(first))
-    if last is not None:
+    if last is not None and last < date.max:
         found = found.filter(at__lt=_start(last + timedelta(days=1)))
     return found if entered is None else found.filter(entered=entered)
 

@@ -14,7 +14,7 @@ from core import networks
 from core.models import Workspace
 from personas.models import AdSpend
 from personas.reach.results import LONGEST, Span
-from personas.reach.spend import LARGEST
+from personas.reach.spend import EARLIEST, LARGEST, MOST_DAYS
 
 DAYS = 90
 
@@ -37,9 +37,12 @@ class SpanForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        last = values.get("last") or Workspace.current().today()
+        today = Workspace.current().today()
+        last = values.get("last") or today
+        if not EARLIEST + timedelta(days=DAYS) <= last <= today + timedelta(days=MOST_DAYS):
+            raise ValidationError(_("The last day is after 2000 and at most a year ahead."))
         first = values.get("first") or last - timedelta(days=DAYS - 1)
-        if not 0 <= (last - first).days < LONGEST:
+        if first < EARLIEST or not 0 <= (last - first).days < LONGEST:
             words = _("A span has 1 to %(most)s days, the first before the last.")
             raise ValidationError(words, params={"most": LONGEST})
         return {"first": first, "last": last}

@@ -37,6 +37,8 @@ from personas.reach.slots import Slot, blended, choose_slots
 
 POST, MESSAGE = "post", "message"
 MOST_DAYS, MOST_POSTS, MOST_MESSAGES = 92, 300, 1_000_000
+MOST_AHEAD = 731
+"""Days from today within which a plan ends: no calendar shows the year 9999."""
 PER_PERSON = 2
 """Messages in 30 days that a person gets at most, whatever their origin, unless a plan says less or more."""
 ANSWER_STRENGTH = 20.0

@@ -234,6 +234,7 @@ def test_history_is_told_by_day_and_taken_along(
     before = {"day": (day - timedelta(days=3)).isoformat()}
     assert "Nobody came or went then" in signed_in(vic).get(url, before).content.decode()
     assert signed_in(vic).get(url, {"day": "soon"}).status_code == 400
+    assert signed_in(vic).get(url, {"day": "9999-12-31"}).status_code == 200, "no day comes after it"
     export = reverse("personas:segment-changes-export", args=[lund.pk])
     assert signed_in(vic).get(export).status_code == 403
     text = b"".join(signed_in(mia).get(export, {"day": day.isoformat()}).streaming_content).decode()

@@ -357,6 +357,8 @@ def test_a_plan_is_tried_kept_and_deleted_on_its_page(busy: World, client: Clien
     assert (kept.status_code, plan.name, plan.posts) == (302, "December", 5)
     assert client.get(url, {"audience": "persona-99999"}).status_code == 422
     assert client.get(url, {**asked, "first": "2026-02-01", "last": "2026-01-01"}).status_code == 422
+    far = {"first": "9999-12-30", "last": "9999-12-31"}
+    assert client.get(url, {**asked, **far}).status_code == 422
     assert client.get(url, {**asked, "posts": "0"}).status_code == 422
     assert client.get(url, {**asked, "posts": "100000"}).status_code == 422
     assert client.post(reverse("personas:plan-delete", args=[plan.pk])).status_code == 302
@@ -395,7 +397,8 @@ def test_the_api_makes_reads_and_deletes_plans(busy: World, mia: Any, vic: Any, 
     assert [("result" in one, one["posts"]) for one in listed] == [(False, 3)]
     pk = made.json()["id"]
     assert caller.get(f"reach-plans/{pk}/outcome/").json()["is_begun"] in (True, False)
-    for wrong in ({**body, "segment": 1}, {**body, "posts": 0}, {**body, "last_day": "2026-11-01"}, {}):
+    far = {**body, "first_day": "9999-12-01", "last_day": "9999-12-31"}
+    for wrong in ({**body, "segment": 1}, {**body, "posts": 0}, {**body, "last_day": "2026-11-01"}, far, {}):
         assert caller.post("reach-plans/", wrong).status_code == 400
     reader = Caller(vic, maker=ada)
     assert reader.get(f"reach-plans/{pk}/").status_code == 200

@@ -413,6 +413,10 @@ def test_a_drill_down_shows_them_and_refuses_nonsense(client: Client, shop: Shop
     assert buyer.name in client.get(url, asked).content.decode()
     assert client.get(url, {"how": "magic"}).status_code == 400
     assert client.get(url, {"persona": "x"}).status_code == 400
+    for first, last in (("0001-01-01", "0001-02-01"), ("9999-12-01", "9999-12-31"), ("", "0001-01-01")):
+        assert client.get(url, {"first": first, "last": last}).status_code == 200
+        page = client.get(reverse("personas:spend"), {"first": first, "last": last})
+        assert page.status_code == 422, "a day at the end of the calendar has no neighbors"
     assert (
         client.get(reverse("personas:spend"), {"first": "2026-03-31", "last": "2026-03-01"}).status_code
         == 422
