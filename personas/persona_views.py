@@ -142,7 +142,7 @@ def persona_make(request: HttpRequest) -> HttpResponse:
 
 def _segment_id(request: HttpRequest) -> int:
     asked = request.GET.get("segment", "")
-    if not (asked.isascii() and asked.isdigit() and int(asked) <= LARGEST_ID):
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 20 and int(asked) <= LARGEST_ID):
         raise BadRequest("segment must be a segment's number.")
     return int(asked)
 

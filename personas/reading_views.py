@@ -158,10 +158,10 @@ def _rows_of(content: bytes) -> list[tuple[str, str]]:
     if len(content) > LARGEST_FILE:
         raise ValidationError(_("The file is larger than 10 MB."))
     lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace")))
-    names = {(name or "").strip().lower(): name for name in lines.fieldnames or ()}
-    if not {"text", "label"} <= set(names):
-        raise ValidationError(_("The first line must name the columns text and label."))
     try:
+        names = {(name or "").strip().lower(): name for name in lines.fieldnames or ()}
+        if not {"text", "label"} <= set(names):
+            raise ValidationError(_("The first line must name the columns text and label."))
         return [(row[names["text"]] or "", row[names["label"]] or "") for row in lines]
     except csv.Error as error:
         raise ValidationError(_("This is no CSV: %(error)s") % {"error": error}) from error
@@ -177,7 +177,11 @@ def reason_tags(request: HttpRequest) -> HttpResponse:
     chosen = {
         int(name[4:]): TAG_CHOICES[value]
         for name, value in request.POST.items()
-        if name.startswith("tag-") and name[4:].isdigit() and len(name) < 23 and value in TAG_CHOICES
+        if name.startswith("tag-")
+        and name[4:].isascii()
+        and name[4:].isdigit()
+        and len(name) < 23
+        and value in TAG_CHOICES
     }
     choose_tags(chosen=chosen, by=staff(request))
     flash.success(request, _("Kept. The next rebuild follows it."))

@@ -163,7 +163,7 @@ def _rule_of(request: HttpRequest) -> tuple[dict[str, Any] | None, list[RuleErro
         customer_rule(rule)
     except RuleInvalid as error:
         return rule, error.errors
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, [RuleError("", _("The rule did not arrive whole. Try again."))]
     return rule, []
 

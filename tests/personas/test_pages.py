@@ -132,6 +132,7 @@ def test_a_new_segment_is_written_and_counted_by_a_job(mia, signed_in) -> None:
     [
         (("", FRENCH), "name"),
         (("A", "{"), "did not arrive whole"),
+        (("A", '{"not":' * 30_000 + "1" + "}" * 30_000), "did not arrive whole"),
         (("A", "[]"), "Not saved yet"),
         (("A", '{"all": [{"field": "nonsense", "op": "is", "value": 1}]}'), "Not saved yet"),
         (("French", FRENCH), "Not saved yet"),

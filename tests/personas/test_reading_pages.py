@@ -167,6 +167,7 @@ def test_labels_of_other_teams_are_not_shown(client, staff, said, ada):
         (b"text,label\nIt broke at once,unhappy\nLovely thing,happy\n", "2 labels taken", 2),
         (b"Label,Text\nneutral,Do you ship on Mondays\nangry,hm hm\n", "Line 3: the label is not happy", 1),
         (b"words,mood\na,b\n", "must name the columns text and label", 0),
+        (b"text,label," + b"x" * 200_000 + b"\nLovely,happy\n", "This is no CSV", 0),
         (b"", "Choose a file", 0),
     ],
 )
@@ -182,7 +183,7 @@ def test_tags_are_chosen_as_reasons(client, max, said):
     tag = add_tag(conversation=said[0].conversation, name="late", by=max)
     client.force_login(max)
     url = reverse("personas:reason-tags")
-    client.post(url, {f"tag-{tag.pk}": "yes", "tag-99999": "yes", "tag-x": "yes"})
+    client.post(url, {f"tag-{tag.pk}": "yes", "tag-99999": "yes", "tag-x": "yes", "tag-²": "yes"})
     assert list(ReasonTag.objects.values_list("tag__name", "is_reason")) == [("late", True)]
     client.post(url, {f"tag-{tag.pk}": "no"})
     assert not ReasonTag.objects.get().is_reason
