@@ -100,7 +100,8 @@ class TraitEndpoint(Endpoint):
         description="What is computed of every customer each night: name, type, unit, meaning and windows.",
         responses={200: CatalogueOut},
     )
-    def list(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> Response:
+        # As one thing and not as a list: every trait at once, on no pages.
         context = {"currency": Workspace.current().currency}
         return Response(CatalogueOut({"traits": CATALOGUE}, context=context).data)
 
@@ -133,7 +134,7 @@ class CustomerTraitEndpoint(Endpoint):
 
 
 urls = [
-    path("traits/", TraitEndpoint.as_view({"get": "list"}), name="trait-list"),
+    path("traits/", TraitEndpoint.as_view({"get": "retrieve"}), name="trait-list"),
     re_path(
         r"^customers/(?P<pk>[0-9]{1,19})/traits/$",
         CustomerTraitEndpoint.as_view({"get": "retrieve"}),

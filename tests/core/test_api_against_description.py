@@ -39,7 +39,7 @@ from crm.todo import add_task
 from engagement.ingest import ingest
 from engagement.models import Conversation, Interaction
 from personas.authoring import add_note
-from personas.models import AdSpend, Persona, PersonaMembership
+from personas.models import AdSpend, Persona, PersonaMembership, PersonaModel
 from personas.reach.evidence import Audience
 from personas.reach.keeping import keep_plan
 from personas.reach.planning import Ask
@@ -65,6 +65,13 @@ for _path, _methods in sorted(described()["paths"].items()):
         OPERATIONS.setdefault(_path.split("/")[3], []).append((_method.upper(), _path))
 EXAMPLES = 5
 """Of each operation and each mode. More find more: `EXAMPLES = 200` takes some twenty minutes."""
+
+
+WITHOUT_ROWS = (
+    "events", "me", "personalize", "predictions", "privacy", "rebuilds", "rereads", "search", "text-models",
+    "traits",
+)  # fmt: skip
+"""Kinds of calls that ask for no row by its number."""
 
 
 @pytest.fixture
@@ -117,7 +124,10 @@ def rows(ada: Any, api: Caller) -> dict[str, str]:
         "affiliations": row.pk,
         "tags": tag_called("vip").pk,
         "custom-fields": field.pk,
-        **dict.fromkeys(("events", "me", "personalize", "predictions", "privacy", "rebuilds", "search"), ""),
+        "persona-models": PersonaModel.objects.create(
+            customers=60, k=2, parameters={}, figures={}, reason="by hand"
+        ).pk,
+        **dict.fromkeys(WITHOUT_ROWS, ""),
     }
     return {name: str(pk) for name, pk in found.items()}
 
