@@ -191,10 +191,12 @@ def find_members(rule: Node, context: Context) -> None:
     """Put the customers that a rule finds into nightly_members, by one statement."""
     sql, params = matching(rule, fieldset("customer"), context)
     with connection.cursor() as cursor:
+        # A table that is made of a SELECT may be found by several processors, one that is filled may not.
         cursor.execute(
-            "CREATE TEMPORARY TABLE nightly_members (customer_id bigint PRIMARY KEY) ON COMMIT DROP"
+            "CREATE TEMPORARY TABLE nightly_members ON COMMIT DROP AS "  # noqa: S608 (compiled rule)
+            f"SELECT found.id AS customer_id FROM ({sql}) AS found (id)",
+            params,
         )
-        cursor.execute(f"INSERT INTO nightly_members {sql}", params)
         cursor.execute("ANALYZE nightly_members")
 
 
@@ -207,8 +209,8 @@ def _pick(segment_id: int) -> None:
             f"WITH picked AS MATERIALIZED ({PICKED}), gone AS ("  # noqa: S608 (a constant)
             "DELETE FROM nightly_members m USING picked k"
             " WHERE m.customer_id = k.customer_id AND NOT k.is_in)"
-            " INSERT INTO nightly_members SELECT customer_id FROM picked WHERE is_in"
-            " ON CONFLICT (customer_id) DO NOTHING",
+            " INSERT INTO nightly_members SELECT k.customer_id FROM picked k WHERE k.is_in"
+            " AND NOT EXISTS (SELECT FROM nightly_members m WHERE m.customer_id = k.customer_id)",
             [segment_id],
         )
 
