@@ -107,8 +107,10 @@ def pages() -> dict[str, str]:
         "customer": f"/customers/{customer.pk}/",
         "duplicates": "/customers/duplicates/",
         "merge": f"/customers/merge/?ids={pair.low_id},{pair.high_id}",
-        "segment": f"/segments/{segment.pk}/edit/",
+        "segment": f"/segments/{segment.pk}/",
         "persona": f"/personas/{persona.pk}/",
+        "plan": f"/personas/plans/new/?audience=persona-{persona.pk}&posts=12",
+        "prediction": "/personas/models/buying/",
         "overview": "/analytics/",
         "channels": "/settings/channels/new/",
     }
