@@ -37,6 +37,8 @@ from personas.building import customer_rule
 
 SECONDS = 8
 """How long a count may take."""
+MOST_AT_ONCE = 4
+"""Counts of one person under way: each holds a web thread, and a rule may take all its seconds."""
 SMALL = 20_000
 """Up to this many customers everything is counted exactly at once: one in a hundred would be too few."""
 LARGE = 200_000
@@ -53,6 +55,13 @@ class RuleTooSlow(Exception):
 
     def __init__(self) -> None:
         super().__init__(f"Counting took over {SECONDS} seconds. Save the segment to count it in a job.")
+
+
+class TooManyAtOnce(RuleTooSlow):
+    """Somebody has as many counts under way as one person may."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self, f"{MOST_AT_ONCE} counts of yours are under way. Wait until one is done.")
 
 
 class Superseded(Exception):
@@ -196,6 +205,7 @@ def _row(query: Sql) -> tuple[Any, ...]:
 def cancellable(token: str = "", seconds: float = SECONDS) -> Iterator[None]:
     """What runs within ends after some seconds, or when `cancel` is called with the same token.
 
+    The first word of a token names whose count it is; TooManyAtOnce where they have too many under way.
     The transaction carries the token as its application_name. On leaving it takes the name off and passes a
     lock that `cancel` holds from looking up to signalling, so a signal never meets a later query of somebody
     else on the same connection.
@@ -203,6 +213,8 @@ def cancellable(token: str = "", seconds: float = SECONDS) -> Iterator[None]:
     began = time.monotonic()
     try:
         with transaction.atomic():
+            if token and under_way(token.split(maxsplit=1)[0]) >= MOST_AT_ONCE:
+                raise TooManyAtOnce
             before = _row(Sql("SELECT current_setting('application_name')", []))[0]
             _set(_name(token) if token else before, str(int(seconds * 1000)))
             try:
@@ -230,6 +242,16 @@ def cancel(token: str) -> int:
             [_name(token)],
         )
         return int(_row(ended)[0])
+
+
+def under_way(whose: str) -> int:
+    """How many counts of a person run at this moment, on any connection."""
+    running = Sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, %s)"
+        " AND datname = current_database() AND pid <> pg_backend_pid()",
+        [f"{NAME} {whose} "],
+    )
+    return int(_row(running)[0])
 
 
 def _name(token: str) -> str:

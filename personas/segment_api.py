@@ -272,7 +272,7 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         values = checked(PreviewIn, request)
         try:
-            told = _tried(values["rule"], is_first=values["first"])
+            told = _tried(values["rule"], is_first=values["first"], token=f"{caller(request).pk} -")
         except RuleTooSlow as error:
             raise ValidationError({"rule": [ErrorDetail(str(error), code="too_slow")]}) from error
         return Response(PreviewOut(told).data)
@@ -300,9 +300,9 @@ def change_segment(segment: Segment, values: dict[str, Any], *, by: User) -> Seg
     return segment
 
 
-def _tried(rule: dict[str, Any], *, is_first: bool) -> dict[str, Any]:
-    found = first_count(rule) if is_first else exact_count(rule)
-    details = None if is_first else details_of(rule)
+def _tried(rule: dict[str, Any], *, is_first: bool, token: str) -> dict[str, Any]:
+    found = first_count(rule, token=token) if is_first else exact_count(rule, token=token)
+    details = None if is_first else details_of(rule, token=token)
     return {
         "customers": found.count.customers,
         "margin": found.count.margin,

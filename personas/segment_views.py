@@ -203,8 +203,9 @@ def segment_preview(request: HttpRequest) -> HttpResponse:
     if rule is None or problems:
         context = {"problems": problems, "paths": [[one.path, one.message] for one in problems]}
         return render(request, "personas/_preview.html", context)
+    whose = token or f"{staff(request).pk} -"
     try:
-        context = STAGES[stage](request, rule, segment, token)
+        context = STAGES[stage](request, rule, segment, whose)
     except Superseded:
         return HttpResponse(status=204)
     except RuleTooSlow as error:

@@ -16,6 +16,7 @@ from core.models import Job
 from crm.models import Customer
 from personas.models import Persona, PersonaMembership, Rebuild, Segment, SegmentMembership
 from personas.segments import create_segment
+from tests.api import Caller, errors
 
 pytestmark = pytest.mark.django_db
 PINNED = json.loads((Path(__file__).parent.parent / "query_counts.json").read_text())
@@ -152,6 +153,16 @@ def test_the_builder_counts_whom_a_rule_finds(vic, world, signed_in) -> None:
     given = {"rule": FRENCH, "segment": "", "stage": "details"}
     answer = signed_in(vic).post(reverse("personas:segment-preview"), given)
     assert "Eva 0" in answer.content.decode()
+
+
+def test_a_count_too_many_is_told_at_every_door(ada, vic, world, signed_in, monkeypatch) -> None:
+    monkeypatch.setattr("personas.quick_counts.MOST_AT_ONCE", 0)
+    for stage in ("first", "exact", "details", "sample"):
+        given = {"rule": FRENCH, "stage": stage}
+        answer = signed_in(vic).post(reverse("personas:segment-preview"), given)
+        assert "counts of yours are under way" in answer.content.decode(), stage
+    refused = Caller(vic, maker=ada).post("segments/preview/", {"rule": json.loads(FRENCH)})
+    assert errors(refused) == [("too_slow", "rule")]
 
 
 @pytest.mark.parametrize("segment", ["abc", "9" * 40, "-1", "²"])

@@ -19,6 +19,7 @@ from personas.quick_counts import (
     Count,
     RuleTooSlow,
     Superseded,
+    TooManyAtOnce,
     cancel,
     cancellable,
     exact_count,
@@ -186,6 +187,25 @@ def test_the_next_keystroke_ends_the_count_and_nothing_else() -> None:
     assert cancel("2 bbbbbbbb") == 1
     another.join(5)
     assert isinstance(another.error, Superseded)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_person_cannot_hold_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick_counts, "MOST_AT_ONCE", 2)
+    running = [Other("1 aaaaaaaa"), Other("1 -")]
+    for thread in running:
+        thread.start()
+        thread.ready.wait(5)
+    with pytest.raises(TooManyAtOnce), cancellable("1 bbbbbbbb"):
+        pass
+    for other in ("11 bbbbbbbb", "2 bbbbbbbb"):
+        with cancellable(other):
+            pass
+    assert cancel("1 aaaaaaaa") + cancel("1 -") == 2
+    for thread in running:
+        thread.join(5)
+    with cancellable("1 bbbbbbbb"):
+        pass
 
 
 @pytest.mark.django_db(transaction=True)
