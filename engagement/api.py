@@ -168,7 +168,7 @@ class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         summary="Correct how an interaction was read",
         description=(
             "What a person says of the mood counts at once, trains the workspace's model, and no reader "
-            "changes it; who said so is kept. Needs the right `reading.correct`."
+            "changes it; who said so is kept. Needs `conversation.read` and `reading.correct`."
         ),
         request=ReadingIn,
         responses=InteractionOut,
@@ -177,7 +177,7 @@ class InteractionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         detail=True,
         methods=["patch"],
         url_path="reading",
-        permission_classes=[Requires("reading.correct")],
+        permission_classes=[Requires("conversation.read"), Requires("reading.correct")],
     )
     def correct(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         seen = Interaction.objects.visible_to(request.user)

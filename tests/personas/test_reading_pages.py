@@ -257,6 +257,8 @@ def test_a_correction_over_the_api(ada, amy, vic, said):
     assert not answer.json()["mood_by_staff"] and answer.json()["sentiment"] > 0
     assert errors(amys.patch(path, {"mood": "cross"})) == [("invalid_choice", "mood")]
     assert Caller(vic, maker=ada).patch(path, {"mood": "happy"}).status_code == 403
+    blind = Caller(amy, scopes=["reading.correct"], maker=ada)
+    assert blind.patch(path, {"mood": None}).status_code == 403, "its answer is the message"
 
 
 def test_models_and_rereads_over_the_api(ada, mia, max, said):
