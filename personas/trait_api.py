@@ -108,9 +108,9 @@ class TraitEndpoint(Endpoint):
 
 @extend_schema(tags=["traits"])
 class CustomerTraitEndpoint(Endpoint):
-    """What is computed about one customer."""
+    """What is computed about one customer: their city, work and revenue with it."""
 
-    permission_classes = (Requires("persona.read"),)
+    permission_classes = (Requires("customer.read"), Requires("persona.read"))
 
     @extend_schema(
         operation_id="customers_traits",

@@ -84,6 +84,9 @@ def test_a_key_without_the_scope_reads_no_traits(ada: Any, someone: Customer) ->
     caller = Caller(ada, scopes=["customer.read"])
     assert caller.get("traits/").status_code == 403
     assert caller.get(f"customers/{someone.pk}/traits/").status_code == 403
+    personas = Caller(ada, scopes=["persona.read"])
+    assert personas.get("traits/").status_code == 200
+    assert personas.get(f"customers/{someone.pk}/traits/").status_code == 403, "it holds who they are"
 
 
 def test_nobody_reads_traits_without_a_key(someone: Customer) -> None:
