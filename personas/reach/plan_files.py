@@ -37,13 +37,14 @@ def rows(plan: ReachPlan) -> Iterator[tuple[Any, ...]]:
 
 def calendar(plan: ReachPlan) -> bytes:
     """The entries as events of half an hour (RFC 5545), in UTC, so that every calendar shows its own time."""
-    from icalendar import Calendar, Event
+    from icalendar import Calendar, Event, vText
 
     host = urlsplit(settings.PUBLIC_URL).hostname or "rapport"
     found = Calendar()
     found.add("prodid", "-//Rapport//Reach planner//EN")
     found.add("version", "2.0")
-    found.add("x-wr-calname", plan.name)
+    # What the library does not know as text it writes as it is: a line break would begin another property.
+    found.add("x-wr-calname", vText(plan.name))
     for place, entry in enumerate(plan.result.get("entries", [])):
         event = Event()
         event.add("uid", f"plan-{plan.pk}-{place}@{host}")

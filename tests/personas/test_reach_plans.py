@@ -383,6 +383,14 @@ def test_a_plan_can_be_taken_along_as_a_table_and_a_calendar(busy: World, client
     assert len({str(event["uid"]) for event in events}) == 3
 
 
+def test_a_name_begins_no_line_of_a_calendar(busy: World, client: Client, mia: Any) -> None:
+    plan = keep_plan(ask=busy.ask(posts=1), name="May\nATTACH:https://evil.example", by=mia)
+    client.force_login(mia)
+    answer = client.get(reverse("personas:plan-calendar", args=[plan.pk]))
+    assert answer.status_code == 200
+    assert not [line for line in answer.content.splitlines() if line.startswith(b"ATTACH")]
+
+
 # Over the API
 
 
