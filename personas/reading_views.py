@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from django.contrib import messages as flash
@@ -23,7 +24,7 @@ from core.models import Job, Workspace
 from core.paging import Sort, desc, page_for
 from engagement.contact_reasons import choose_tags
 from engagement.models import Interaction, LabelSource, MoodLabel
-from engagement.moods import MOODS, drawn, import_labels, set_mood, take_back
+from engagement.moods import MOODS, MOST_IMPORTED, drawn, import_labels, set_mood, take_back
 from engagement.rereading import KIND, preview, start_reread
 from personas.models import Persona
 from personas.text import jobs
@@ -162,9 +163,14 @@ def _rows_of(content: bytes) -> list[tuple[str, str]]:
         names = {(name or "").strip().lower(): name for name in lines.fieldnames or ()}
         if not {"text", "label"} <= set(names):
             raise ValidationError(_("The first line must name the columns text and label."))
-        return [(row[names["text"]] or "", row[names["label"]] or "") for row in lines]
+        rows = [
+            (row[names["text"]] or "", row[names["label"]] or "") for row in islice(lines, MOST_IMPORTED + 1)
+        ]
     except csv.Error as error:
         raise ValidationError(_("This is no CSV: %(error)s") % {"error": error}) from error
+    if len(rows) > MOST_IMPORTED:
+        raise ValidationError(_("The file has more than %(most)s lines.") % {"most": MOST_IMPORTED})
+    return rows
 
 
 # Tags and jobs

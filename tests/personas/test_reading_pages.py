@@ -169,6 +169,7 @@ def test_labels_of_other_teams_are_not_shown(client, staff, said, ada):
         (b"words,mood\na,b\n", "must name the columns text and label", 0),
         (b"text,label," + b"x" * 200_000 + b"\nLovely,happy\n", "This is no CSV", 0),
         (b"", "Choose a file", 0),
+        (b"text,label\n" + b"a,b\n" * 50_001, "more than 50000 lines", 0),
     ],
 )
 def test_labels_come_from_a_file(client, max, content, told, labels):
