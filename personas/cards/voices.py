@@ -72,7 +72,8 @@ def without_names(text: str, name: str = "", others: Collection[str] = ()) -> st
 
 
 def _without_own(text: str, name: str) -> str:
-    for part in sorted(re.split(r"[\s,]+", name), key=len, reverse=True):
+    parts = {part.strip("@") for part in re.split(r"[\s,]+", name)}
+    for part in sorted(parts, key=lambda part: (-len(part), part)):
         if len(part) > 1:
             text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "…", text, flags=re.IGNORECASE)
     return text

@@ -1,6 +1,8 @@
 -- Texts of sure members with a clear mood that could be quoted: of each persona the newest of each mood.
--- From card_said; engagement_interaction and crm_customer by their keys.
-SELECT q.persona_id, q.id, q.customer_id, q.sentiment, q.reason, q.kind, a.network, i.rating, i.text, c.name, q.occurred_at
+-- `name` is all that they are called by: it is taken out of the text. From card_said; engagement_interaction and
+-- crm_customer by their keys, crm_identity by its customer.
+SELECT q.persona_id, q.id, q.customer_id, q.sentiment, q.reason, q.kind, a.network, i.rating, i.text, q.occurred_at,
+    concat_ws(' ', c.name, (SELECT string_agg(t.handle, ' ') FROM crm_identity t WHERE t.customer_id = c.id)) AS name
 FROM (
     SELECT *, row_number() OVER (
         PARTITION BY persona_id, sentiment > 0 ORDER BY occurred_at DESC, id DESC

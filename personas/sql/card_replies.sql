@@ -1,6 +1,7 @@
 -- Replies by staff that were thanked, of sure members, that could be shown: of each persona the newest.
--- From card_turns; engagement_interaction, crm_customer and accounts_user by their keys.
-SELECT q.persona_id, q.id, q.customer_id, q.network, q.kind, i.text, c.name,
+-- From card_turns; engagement_interaction, crm_customer and accounts_user by their keys, crm_identity by its customer.
+SELECT q.persona_id, q.id, q.customer_id, q.network, q.kind, i.text,
+    concat_ws(' ', c.name, (SELECT string_agg(t.handle, ' ') FROM crm_identity t WHERE t.customer_id = c.id)) AS name,
     concat_ws(' ', nullif(i.staff_name, ''), u.name) AS staff_name,
     coalesce(q.next_sentiment, 0) - coalesce(q.last_sentiment, 0) AS lift,
     extract(epoch FROM q.occurred_at - q.last_at)::float8 AS seconds, q.occurred_at

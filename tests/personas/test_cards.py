@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from accounts.models import Team
 from core.models import Workspace
-from crm.models import Affiliation, Customer
+from crm.models import Affiliation, Customer, Identity
 from engagement.models import ChannelAccount, Conversation, Interaction, Post
 from personas.cards import best_hours, quotes, refresh_cards, sets_apart, without_names
 from personas.cards.gathering import Gathered
@@ -296,6 +296,23 @@ def test_a_quote_names_no_other_customer(personas: tuple[Persona, Persona]) -> N
     refresh()
     first.refresh_from_db()
     assert [one["text"] for one in first.card["complaints"]] == ["You sent my parcel to …, and she is gone"]
+
+
+def test_a_quote_leads_to_no_handle_of_its_author(personas: tuple[Persona, Persona]) -> None:
+    first, _second = personas
+    who = member(first)
+    Identity.objects.create(
+        network="instagram", external_id="17", handle="@mossy.pots", customer=who, home_customer=who
+    )
+    say(
+        who,
+        NOW - timedelta(days=3),
+        "You blocked me, Mossy.pots, and nobody told me why",
+        sentiment=-0.8,
+    )
+    refresh()
+    first.refresh_from_db()
+    assert [one["text"] for one in first.card["complaints"]] == ["You blocked me, …, and nobody told me why"]
 
 
 # What hurts, what they react to, and what did well
