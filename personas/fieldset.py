@@ -247,23 +247,17 @@ def _contacted(labels: Mapping[str, tuple[str, ...]]) -> str:
 
 SPOKEN = ("interaction", "interactions")
 SAID, DONE, OURS = "What they said", "What they did", "What we did"
-SPOKE = {
-    "": "spoke",
-    "message": "wrote",
-    "comment": "commented",
-    "mention": "mentioned us",
-    "review": "reviewed us",
-    "call": "called",
-    "survey answer": "answered a survey",
-}
-KINDS: Choices = [
-    ("message", "message"),
-    ("comment", "comment"),
-    ("mention", "mention"),
-    ("review", "review"),
-    ("call", "call"),
-    ("survey", "survey answer"),
-]
+# Kind of interaction, its word, and what somebody did who is said to have done nothing else.
+SPOKEN_BY = (
+    ("message", "message", "wrote"),
+    ("comment", "comment", "commented"),
+    ("mention", "mention", "mentioned us"),
+    ("review", "review", "reviewed us"),
+    ("call", "call", "called"),
+    ("survey", "survey answer", "answered a survey"),
+)
+SPOKE = {"": "spoke", **{word: verb for _kind, word, verb in SPOKEN_BY}}
+KINDS: Choices = [(kind, word) for kind, word, _verb in SPOKEN_BY]
 DIRECTIONS: Choices = [("inbound", "from them"), ("outbound", "from us")]
 ORIGINS: Choices = [("reply", "in reply"), ("started", "first"), ("service", "about a service")]
 

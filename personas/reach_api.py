@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -30,6 +30,7 @@ from personas.reach.keeping import delete_plan, keep_plan, outcome
 from personas.reach.spend import API, SpendOutcome, change_spend, delete_spend, store_spend
 from personas.reach_filters import LOOKALIKE_SORTS, PLAN_SORTS, SPEND_SORTS, AdSpendFilter, PlanFilter
 from personas.reach_serializers import (
+    SPEND,
     AdSpendChanges,
     AdSpendOut,
     AdSpendPush,
@@ -70,6 +71,10 @@ class AdSpendEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         ),
         request=one_or_many("AdSpendPushBody", AdSpendPush),
         responses=push_responses("AdSpendPushAnswer"),
+        examples=[
+            OpenApiExample("A day", SPEND, request_only=True),
+            OpenApiExample("Several days", [SPEND, {**SPEND, "day": "2026-03-02"}], request_only=True),
+        ],
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         refuse_while_demo()

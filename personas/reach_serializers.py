@@ -64,6 +64,7 @@ def spend_in(values: dict[str, Any]) -> SpendIn:
     return SpendIn(values["network"], values["day"], values["amount"], values["currency"], values["campaign"])
 
 
+@example("Another amount", {"amount": "21.50", "currency": "EUR"})
 class AdSpendChanges(Input):
     """Another amount for the same day."""
 

@@ -43,7 +43,7 @@ from personas.picking import pick_customers, picks_of, unpick_customers
 from personas.previewing import details_of
 from personas.quick_counts import RuleTooSlow, exact_count, first_count
 from personas.segment_history import changes_of, days_of
-from personas.segment_serializers import ChangeOut, DayOut, PickedOut, PickOut, PicksIn
+from personas.segment_serializers import ChangeOut, PickedOut, PickOut, PicksIn, SegmentDayOut
 from personas.segments import (
     begin_build,
     create_segment,
@@ -205,11 +205,11 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     @extend_schema(
         summary="Get the size by day, and how many entered and left",
         description="Each day from the first that is known, at most 90 days ago, to today.",
-        responses=DayOut(many=True),
+        responses=SegmentDayOut(many=True),
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def days(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(DayOut(days_of(self.get_object()), many=True).data)
+        return Response(SegmentDayOut(days_of(self.get_object()), many=True).data)
 
     @extend_schema(
         summary="List who was put in or left out by hand",

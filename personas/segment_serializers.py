@@ -32,7 +32,7 @@ class ChangeOut(serializers.ModelSerializer[SegmentChange]):
         fields = ("customer", "name", "entered", "version", "at")
 
 
-class DayOut(serializers.Serializer[Any]):
+class SegmentDayOut(serializers.Serializer[Any]):
     """One local day of a segment."""
 
     day = serializers.DateField()

@@ -49,7 +49,7 @@ def _what_dies_comes_back(installation):
         killed = installation.find(words)
         killed.kill()
         wait_until(
-            lambda words=words, killed=killed: _is_another(installation.find(words), killed), seconds=5
+            lambda words=words, killed=killed: _is_another(installation.find(words), killed), seconds=20
         )
     wait_until(installation.healthy, seconds=30)
 

@@ -27,7 +27,7 @@ def test_the_page_renders_offline_and_within_the_policy(browser: Any, live_serve
     answer = page.goto("/api/v1/docs/")
     policy = answer.headers["content-security-policy"]
     assert "script-src 'self'" in policy and "unsafe" not in policy
-    page.wait_for_selector(".opblock-summary", timeout=30_000)
+    page.wait_for_function("document.querySelectorAll('.opblock').length >= 30", timeout=30_000)
     assert page.locator(".opblock").count() >= 30
     page.locator(".opblock-post", has_text="/api/v1/interactions/").first.locator("button").first.click()
     page.wait_for_selector("text=Where is my order?", timeout=15_000)

@@ -38,15 +38,15 @@ def do_due() -> None:
 
 def test_a_comment_is_hidden_by_the_keyboard_and_says_so_live(comment, amy, max, new_window) -> None:
     hers, his = opened(new_window(amy), comment), opened(new_window(max), comment)
-    line = f"#i-{comment.pk}"
-    hers.locator(f"{line} [data-bs-toggle]").focus()
+    line, menu = f"#i-{comment.pk}", f"#acts-{comment.pk}"
+    hers.locator(f"{line} [data-bs-toggle][hx-get]").focus()
     hers.keyboard.press("Enter")
-    expect(hers.locator(f"{line} .dropdown-item")).to_have_count(2)
+    expect(hers.locator(f"{menu} .dropdown-item")).to_have_count(2)
     # htmx gives what it put in its ears a moment later
     expect(hers.locator(".htmx-settling")).to_have_count(0)
     hers.keyboard.press("ArrowDown")
     hers.keyboard.press("ArrowDown")
-    expect(hers.locator(f"{line} .dropdown-item:has-text('Hide')")).to_be_focused()
+    expect(hers.locator(f"{menu} .dropdown-item:has-text('Hide')")).to_be_focused()
     hers.keyboard.press("Enter")
     for window in (hers, his):
         expect(window.locator(line)).to_contain_text("Hide: on its way")
@@ -57,14 +57,14 @@ def test_a_comment_is_hidden_by_the_keyboard_and_says_so_live(comment, amy, max,
 
 def test_deleting_asks_first_and_a_refusal_can_be_tried_again(comment, there, max, new_window) -> None:
     window = opened(new_window(max), comment)
-    line = f"#i-{comment.pk}"
+    line, menu = f"#i-{comment.pk}", f"#acts-{comment.pk}"
     there.ends.append(PermanentFailure("(#200) no permission"))
     asked: list[str] = []
     window.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
-    window.locator(f"{line} [data-bs-toggle]").click()
-    expect(window.locator(f"{line} .dropdown-item")).not_to_have_count(0)
+    window.locator(f"{line} [data-bs-toggle][hx-get]").click()
+    expect(window.locator(f"{menu} .dropdown-item")).not_to_have_count(0)
     expect(window.locator(".htmx-settling")).to_have_count(0)
-    window.locator(f"{line} .dropdown-item:has-text('Delete')").click()
+    window.locator(f"{menu} .dropdown-item:has-text('Delete')").click()
     expect(window.locator(line)).to_contain_text("on its way")
     assert "cannot be taken back" in asked[0]
     do_due()
@@ -81,10 +81,10 @@ def test_the_menu_and_its_failures_keep_the_rules(comment, there, max, new_windo
     there.ends.append(PermanentFailure("(#200) no permission"))
     acting.ask_for(interaction=comment, act=acting.Act.HIDE, by=max)
     do_due()
-    line = f"#i-{comment.pk}"
+    line, menu = f"#i-{comment.pk}", f"#acts-{comment.pk}"
     expect(window.locator(f"{line} [role=alert]")).to_be_visible()
-    window.locator(f"{line} [data-bs-toggle]").click()
-    expect(window.locator(f"{line} .dropdown-item").first).to_be_visible()
+    window.locator(f"{line} [data-bs-toggle][hx-get]").click()
+    expect(window.locator(f"{menu} .dropdown-item").first).to_be_visible()
     assert violations(window) == []
     window.set_viewport_size({"width": 380, "height": 800})
     assert not goes_sideways(window)

@@ -140,8 +140,13 @@ def copies(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[[
 
     def copy(name: str, like: str = "") -> Place:
         own = f"{tested}_{name}"
+        template = f"{tested}_{like}" if like else tested
         _administer(given, f'DROP DATABASE IF EXISTS "{own}" WITH (FORCE)')
-        _administer(given, f'CREATE DATABASE "{own}" TEMPLATE "{f"{tested}_{like}" if like else tested}"')
+        # A thread of an earlier test may still hold a connection, and nobody may while a database is copied.
+        _administer(
+            given, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{template}'"
+        )
+        _administer(given, f'CREATE DATABASE "{own}" TEMPLATE "{template}"')
         made.append(own)
         return Place(with_database(given, own))
 
