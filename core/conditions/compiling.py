@@ -317,7 +317,12 @@ def _occurrence(leaf: Occurrence, context: Context) -> Sql:
         return Sql(f"{word} (SELECT 1 {rows.text})", rows.params)
     count = count_sql(leaf, context)
     operator = {"at_least": ">=", "at_most": "<=", "exactly": "="}[leaf.op]
-    return Sql(f"({count.text} {operator} %s)", [*count.params, leaf.count])
+    counted = Sql(f"{count.text} {operator} %s", [*count.params, leaf.count])
+    if leaf.op == "at_most":
+        return Sql(f"({counted.text})", counted.params)
+    # Only of those with whom it happened at all, which are joined over whole tables, it is counted how often.
+    rows = _events(leaf, context)
+    return Sql(f"(EXISTS (SELECT 1 {rows.text}) AND {counted.text})", [*rows.params, *counted.params])
 
 
 def _asks_whether(leaf: Occurrence) -> bool:
