@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from analytics.rollups import nightly as roll
+from core.delimited import MAX_LINE
 from core.models import Job, Workspace
 from crm.models import Tag
 from engagement.conversations import add_tag
@@ -167,7 +168,7 @@ def test_labels_of_other_teams_are_not_shown(client, staff, said, ada):
         (b"text,label\nIt broke at once,unhappy\nLovely thing,happy\n", "2 labels taken", 2),
         (b"Label,Text\nneutral,Do you ship on Mondays\nangry,hm hm\n", "Line 3: the label is not happy", 1),
         (b"words,mood\na,b\n", "must name the columns text and label", 0),
-        (b"text,label," + b"x" * 200_000 + b"\nLovely,happy\n", "This is no CSV", 0),
+        (b"text,label," + b"x" * (MAX_LINE + 1) + b"\nLovely,happy\n", "This is no CSV", 0),
         (b"", "Choose a file", 0),
         (b"text,label\n" + b"a,b\n" * 50_001, "more than 50000 lines", 0),
     ],
