@@ -143,12 +143,15 @@ def traits(now: datetime) -> pd.DataFrame:
     from django.db import transaction
 
     from core.models import Workspace
+    from core.statistics import analyze
     from personas.assigning import trait_frames
     from personas.traits.compute import Moment, list_all, refresh_next
 
     workspace = Workspace.current()
     moment = Moment(today=now.date(), zone=workspace.zone, now=now)
     list_all()
+    # Right after loading, and within the transaction of a test, the planner takes these tables for empty.
+    analyze("crm_customer", "crm_identity", "crm_order", "crm_orderline", "personas_changedcustomer")
     after: int | None = 0
     while after is not None:
         with transaction.atomic():
