@@ -118,24 +118,6 @@ def reason_label(reason: str) -> str:
     return known.get(reason, reason)
 
 
-@register.filter
-def plain_figures(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The single numbers of a model card, named and rounded for people; tables stay with the API."""
-    return [
-        (name.replace("_", " ").capitalize(), _figure(value))
-        for name, value in found.items()
-        if not isinstance(value, (list, dict))
-    ]
-
-
-def _figure(value: Any) -> str:
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, float):
-        return formatting.number(value, 0 if abs(value) >= 1000 else 4 if abs(value) < 1 else 2)
-    return formatting.number(value) if isinstance(value, int) else str(value)
-
-
 @register.simple_tag
 def speak(persona: Persona) -> SafeString:
     """How to speak to them: what to do, and behind a leading dash what not to do."""
