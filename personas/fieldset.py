@@ -148,11 +148,16 @@ def _predictions() -> Sequence[Field]:
 def _tags() -> Sequence[Field]:
     owned = "SELECT 1 FROM crm_customertag x WHERE x.customer_id = c.id AND x.tag_id = ANY(%(values)s)"
     # The newest answer over all identities; a refusal that names the person counts on every network.
-    consent = (
-        "(SELECT CASE WHEN x.given THEN 'given' ELSE 'refused' END FROM crm_consent x"
-        " JOIN crm_identity i ON i.id = x.identity_id WHERE x.customer_id = c.id AND x.purpose = %(purpose)s"
+    answer = "CASE WHEN x.given THEN 'given' ELSE 'refused' END"
+    asked = (
+        "FROM crm_consent x JOIN crm_identity i ON i.id = x.identity_id WHERE x.purpose = %(purpose)s"
         " AND (%(network)s::text IS NULL OR x.whole_person OR i.network = %(network)s)"
-        " ORDER BY x.at DESC, x.whole_person DESC, x.given, x.id DESC LIMIT 1)"
+    )
+    newest = "x.at DESC, x.whole_person DESC, x.given, x.id DESC"
+    consent = f"(SELECT {answer} {asked} AND x.customer_id = c.id ORDER BY {newest} LIMIT 1)"
+    consents = (
+        f"FROM (SELECT DISTINCT ON (x.customer_id) x.customer_id, {answer} AS value {asked}"
+        f" ORDER BY x.customer_id, {newest}) k WHERE k.customer_id = c.id"
     )
     about = (
         Dimension("purpose", "Purpose", choices=_purposes, phrase="for {}", required=True),
@@ -160,7 +165,7 @@ def _tags() -> Sequence[Field]:
     )
     return [
         Field("tag", "Tag", FieldType.TAG, f"EXISTS ({owned})", TAGS, _tag_names, refers="tag"),
-        Field("consent", "Consent", FieldType.CONSENT, consent, TAGS, dimensions=about),
+        Field("consent", "Consent", FieldType.CONSENT, consent, TAGS, dimensions=about, rows=consents),
     ]
 
 
@@ -199,11 +204,11 @@ def _events() -> Sequence[EventSource]:
     direction = Dimension("direction", "Direction", "d.direction || ''", DIRECTIONS, phrase="{}")
 
     def source(name: str, label: str, where: str, *dimensions: Dimension, **more: Any) -> EventSource:
-        match = f"d.customer_id = c.id AND {where}"
         given = {"count": "d.n", "group": SAID, **more}
         return EventSource(
-            name, label, "personas_customerday d", match, "d.day", dimensions=dimensions, **given
-        )
+            name, label, "personas_customerday d", "d.customer_id = c.id", "d.day", where=where,
+            dimensions=dimensions, **given,
+        )  # fmt: skip
 
     def felt(name: str, label: str, verbs: Mapping[str, str]) -> EventSource:
         column = f"d.{name}_n"

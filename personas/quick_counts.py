@@ -127,7 +127,7 @@ def exact_count(rule: Mapping[str, Any], *, token: str = "") -> Estimate:
         if total <= SMALL or (total <= LARGE and not has_events(node)):
             return replace(_every_leaf(node), seconds=_since(began))
         customers = fieldset("customer")
-        text, params = compile(node, customers, current_context())
+        text, params = compile(node, customers, replace(current_context(), everybody=True))
         # The scalar subquery counts all in the same snapshot as those of the rule.
         what = f"SELECT count(*), (SELECT count(*) FROM {customers.base})"  # noqa: S608 (registered SQL)
         found, everybody = _row(Sql(f"{what} FROM {from_clause(customers, node)} WHERE {text}", params))

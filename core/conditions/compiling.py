@@ -6,7 +6,7 @@ comparison stays plain so that an index can answer it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -22,11 +22,16 @@ FOLD = 'casefold({} COLLATE "pg_unicode_fast")'
 
 @dataclass(frozen=True)
 class Context:
-    """What a run is told: its local day and zone, and values for the named parameters of field SQL."""
+    """What a run is told: its local day and zone, and values for the named parameters of field SQL.
+
+    Asked of `everybody`, a rule that counts or looks for what is newest does so over whole tables and joins
+    what it found (0.7 s over a million customers, against 3.3 s); else once a row, quicker for a few.
+    """
 
     today: date
     zone: ZoneInfo
     params: Mapping[str, Any] = field(default_factory=dict)
+    everybody: bool = False
 
 
 class Sql(NamedTuple):
@@ -68,21 +73,23 @@ def _negated(node: Node, fieldset: FieldSet, context: Context) -> Sql:
     if isinstance(node, Not):
         text, params = compile(node.child, fieldset, context)
         return Sql(f"({text} IS TRUE)", params)
-    if isinstance(node, Occurrence) and _asks_whether(node):
-        rows = _events(node, context)
-        return Sql(
-            f"{'NOT EXISTS' if node.op == 'at_least' else 'EXISTS'} (SELECT 1 {rows.text})", rows.params
-        )
-    return _complement(compile_leaf(node, context))
+    return _negated_leaf(node, context)
+
+
+def _negated_leaf(leaf: Leaf, context: Context) -> Sql:
+    rows = _rows(leaf, context)
+    return _complement(compile_leaf(leaf, context)) if rows is None else _present(rows, negated=True)
 
 
 def compile_leaf(leaf: Leaf, context: Context) -> Sql:
     """One condition as a boolean expression."""
+    rows = _rows(leaf, context)
+    if rows is not None:
+        return _present(rows)
     if isinstance(leaf, Occurrence):
-        return _occurrence(leaf, context)
+        return _counted_each(leaf, context)
     if leaf.op in NEGATIVES:
-        positive = Condition(leaf.field, NEGATIVES[leaf.op], leaf.value, leaf.path)
-        return _complement(compile_leaf(positive, context))
+        return _negated_leaf(Condition(leaf.field, NEGATIVES[leaf.op], leaf.value, leaf.path), context)
     return COMPILERS[leaf.field.type](leaf, context)
 
 
@@ -100,7 +107,7 @@ def from_clause(fieldset: FieldSet, *nodes: Node) -> str:
 
 def matching(node: Node, fieldset: FieldSet, context: Context, *, keys: Sequence[int] | None = None) -> Sql:
     """SELECT of the keys of all rows the rule holds for; only among `keys` when given."""
-    text, params = compile(node, fieldset, context)
+    text, params = compile(node, fieldset, replace(context, everybody=keys is None))
     text = f"SELECT {fieldset.key} FROM {from_clause(fieldset, node)} WHERE {text}"  # noqa: S608 (registered SQL)
     if keys is None:
         return Sql(text, params)
@@ -130,6 +137,29 @@ def _combined(node: Node, names: Iterator[str]) -> str:
         word = " AND " if node.joined == "all" else " OR "
         return "(" + word.join(_combined(child, names) for child in node.children) + ")"
     return f"(NOT {_combined(node.child, names)})" if isinstance(node, Not) else next(names)
+
+
+class _Rows(NamedTuple):
+    """FROM and WHERE of rows tied to the set's, and whether it is theirs to be there or to be missing."""
+
+    there: bool
+    sql: Sql
+
+
+def _rows(leaf: Leaf, context: Context) -> _Rows | None:
+    """Where a condition holds if rows are there, or if none are: the planner joins that over whole tables."""
+    if isinstance(leaf, Occurrence):
+        if leaf.count == 0 or (leaf.op, leaf.count) == ("at_least", 1):
+            return _Rows(leaf.op == "at_least", _events(leaf, context))
+        return _Rows(leaf.op != "at_most", _counted_at_once(leaf, context)) if context.everybody else None
+    if leaf.field.rows and context.everybody and leaf.op not in NEGATIVES:
+        return _Rows(leaf.op != "never_asked", _consents_at_once(leaf, context))
+    return None
+
+
+def _present(rows: _Rows, *, negated: bool = False) -> Sql:
+    word = "EXISTS" if rows.there != negated else "NOT EXISTS"
+    return Sql(f"{word} (SELECT 1 {rows.sql.text})", rows.sql.params)
 
 
 def _complement(part: Sql) -> Sql:
@@ -300,6 +330,14 @@ def consent_sql(leaf: Condition, context: Context) -> Sql:
     return Sql(f"({text})", params)
 
 
+def _consents_at_once(leaf: Condition, context: Context) -> Sql:
+    """Those whose consent stands as asked; for "never asked", those who have one at all."""
+    text, params = bind(leaf.field.rows, _named(context, **leaf.value))
+    if leaf.op == "never_asked":
+        return Sql(text, params)
+    return Sql(f"{text} AND value = %s", [*params, leaf.op])
+
+
 def _consent(leaf: Condition, context: Context) -> Sql:
     text, params = consent_sql(leaf, context)
     if leaf.op == "never_asked":
@@ -310,24 +348,23 @@ def _consent(leaf: Condition, context: Context) -> Sql:
 # Events
 
 
-def _occurrence(leaf: Occurrence, context: Context) -> Sql:
-    if _asks_whether(leaf):
-        rows = _events(leaf, context)
-        word = "EXISTS" if leaf.op == "at_least" else "NOT EXISTS"
-        return Sql(f"{word} (SELECT 1 {rows.text})", rows.params)
-    count = count_sql(leaf, context)
+def _counted_each(leaf: Occurrence, context: Context) -> Sql:
+    """Counted for one row of the set at a time."""
+    text, params = count_sql(leaf, context)
     operator = {"at_least": ">=", "at_most": "<=", "exactly": "="}[leaf.op]
-    counted = Sql(f"{count.text} {operator} %s", [*count.params, leaf.count])
-    if leaf.op == "at_most":
-        return Sql(f"({counted.text})", counted.params)
-    # Only of those with whom it happened at all, which are joined over whole tables, it is counted how often.
-    rows = _events(leaf, context)
-    return Sql(f"(EXISTS (SELECT 1 {rows.text}) AND {counted.text})", [*rows.params, *counted.params])
+    return Sql(f"({text} {operator} %s)", [*params, leaf.count])
 
 
-def _asks_whether(leaf: Occurrence) -> bool:
-    """Whether it is about having happened at all: once or more, or never."""
-    return leaf.count == 0 or (leaf.op, leaf.count) == ("at_least", 1)
+def _counted_at_once(leaf: Occurrence, context: Context) -> Sql:
+    """Those with whom it happened as often as asked; for "at most", those with whom more often."""
+    operator = {"at_least": ">=", "at_most": ">", "exactly": "="}[leaf.op]
+    rows = _events(leaf, context, tied=False)
+    key, of = leaf.source.tie()
+    text = (
+        f"FROM (SELECT {key} AS key {rows.text} GROUP BY {key} HAVING sum({leaf.source.count}) {operator} %s)"
+        f" counted WHERE counted.key = {of}"
+    )
+    return Sql(text, [*rows.params, leaf.count])
 
 
 def count_sql(leaf: Occurrence, context: Context) -> Sql:
@@ -336,11 +373,14 @@ def count_sql(leaf: Occurrence, context: Context) -> Sql:
     return Sql(f"(SELECT coalesce(sum({leaf.source.count}), 0) {rows.text})", rows.params)
 
 
-def _events(leaf: Occurrence, context: Context) -> Sql:
-    """FROM and WHERE of the rows that count."""
-    parts = [bind(leaf.source.match, _named(context)), *_windows(leaf, context), *_narrowed(leaf, context)]
+def _events(leaf: Occurrence, context: Context, *, tied: bool = True) -> Sql:
+    """FROM and WHERE of the rows that count, those of one row of the set or of all of them."""
+    ties = [leaf.source.match] if tied else []
+    wheres = [leaf.source.where] if leaf.source.where else []
+    parts = [bind(part, _named(context)) for part in (*ties, *wheres)]
+    parts += [*_windows(leaf, context), *_narrowed(leaf, context)]
     table = bind(leaf.source.table, _named(context))
-    where = " AND ".join(part.text for part in parts)
+    where = " AND ".join(part.text for part in parts) or "TRUE"
     return Sql(
         f"FROM {table.text} WHERE {where}", [*table.params, *(p for part in parts for p in part.params)]
     )

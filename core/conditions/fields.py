@@ -50,7 +50,9 @@ class Field:
     tag, membership: a condition over `%(values)s`, an array that holds one or more of the choices
     and asks for any of them, such as
     `EXISTS (SELECT 1 FROM crm_tagging x WHERE x.customer_id = c.id AND x.tag_id = ANY(%(values)s))`;
-    consent: an expression over its dimensions' names that gives 'given', 'refused' or NULL.
+    consent: an expression over its dimensions' names that gives 'given', 'refused' or NULL. `rows`, if
+    given, says the same of everybody at once: FROM and WHERE of one row for each row of the set that has a
+    consent, tied to it, with the state in a column `value`.
 
     `joins` names the set's joins that the SQL needs. `phrase` makes a better sentence than
     "whose <label> is …": "with {} orders", "who last ordered {}". `refers` ("tag", "segment")
@@ -72,6 +74,7 @@ class Field:
     phrase: str = ""
     refers: str = ""
     hidden: bool = False
+    rows: str = ""
 
     def allowed(self) -> tuple[Operator, ...]:
         """The operators of this field, in the builder's order."""
@@ -89,10 +92,11 @@ class Field:
 class EventSource:
     """Something that happens and can be counted within days.
 
-    `table` with its alias, `match` ties it to the set's base, `day` is a date in the workspace's
-    zone or, with `day_type` datetime, a timestamptz; `count` is how many events one row stands
-    for, always above zero. Optional `verb` turns the chosen dimensions' labels into a clause
-    such as "wrote on Instagram", which follows `pronoun` ("whom we"), else the set's own ("who").
+    `table` with its alias, `match` ties it to the set's base ("d.customer_id = c.id"), `where` chooses
+    its rows, `day` is a date in the workspace's zone or, with `day_type` datetime, a timestamptz;
+    `count` is how many events one row stands for, always above zero. Optional `verb` turns the chosen
+    dimensions' labels into a clause such as "wrote on Instagram", which follows `pronoun` ("whom we"),
+    else the set's own ("who").
     """
 
     name: str
@@ -107,6 +111,12 @@ class EventSource:
     noun: tuple[str, str] = ("event", "events")
     verb: Verb | None = None
     pronoun: str = ""
+    where: str = ""
+
+    def tie(self) -> tuple[str, str]:
+        """The two sides of `match`: the column of the event's row, and the key of the set's."""
+        key, _equals, of = self.match.partition(" = ")
+        return key, of
 
     def dimension(self, name: str) -> Dimension | None:
         return next((d for d in self.dimensions if d.name == name), None)
@@ -147,6 +157,8 @@ class FieldSet:
             if item.name in self.fields or item.name in self.events:
                 raise ImproperlyConfigured(f"{self.name}: {item.name} is registered twice.")
             if isinstance(item, EventSource):
+                if item.tie()[1] != self.key:
+                    raise ImproperlyConfigured(f"{item.name}: match is like d.customer_id = {self.key}.")
                 self.events[item.name] = item
             else:
                 _check(self, item)

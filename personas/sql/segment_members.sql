@@ -7,6 +7,7 @@ WITH came AS (
     WHERE NOT EXISTS (
         SELECT FROM personas_segmentmembership m WHERE m.segment_id = %(segment)s AND m.customer_id = f.customer_id
     )
+    ORDER BY f.customer_id  -- in the order of the indexes
     RETURNING customer_id
 ), gone AS (
     DELETE FROM personas_segmentmembership m

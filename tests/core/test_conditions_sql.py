@@ -100,6 +100,9 @@ def the_fieldset() -> FieldSet:
                 Dimension("purpose", "Purpose", choices=[("marketing", "Marketing")], required=True),
                 Dimension("channel", "Channel", choices=[("email", "E-mail"), ("phone", "Phone")]),
             ),
+            rows="FROM (SELECT k.row_id, max(k.state) AS value FROM cond_consent k"
+            " WHERE k.purpose = %(purpose)s AND (%(channel)s::text IS NULL OR k.channel = %(channel)s)"
+            " GROUP BY k.row_id) newest WHERE newest.row_id = c.id",
         ),
         EventSource(
             "interaction",
@@ -409,6 +412,8 @@ def test_the_compiler_agrees_with_plain_python(data: None, rule: Any, zone: str,
     node = parse(rule, ROWS)
     expected = {row["id"] for row in DATA if holds(rule, row, today, context.zone)}
     assert {pk for (pk,) in found(*matching(node, ROWS, context))} == expected
+    one_by_one = matching(node, ROWS, context, keys=[row["id"] for row in DATA])
+    assert {pk for (pk,) in found(*one_by_one)} == expected
 
     opposite = parse({"not": rule}, ROWS) if depth(rule) < 6 else None
     if opposite:
