@@ -107,6 +107,7 @@ class AnswerRateOut(RateOut):
     """How often they answer our messages within a day, on one network."""
 
     network = serializers.CharField()
+    customers = serializers.IntegerField()
 
 
 class NetworkShareOut(serializers.Serializer[Any]):
@@ -115,6 +116,7 @@ class NetworkShareOut(serializers.Serializer[Any]):
     network = serializers.CharField()
     share = serializers.FloatField()
     n = serializers.IntegerField()
+    customers = serializers.IntegerField()
 
 
 class CardNetworksOut(serializers.Serializer[Any]):
@@ -154,6 +156,7 @@ class CardHoursOut(serializers.Serializer[Any]):
     """Touches by weekday (Monday first) and hour of their own time zone."""
 
     counts = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+    customers = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
     best = BestHourOut(many=True)
     base = serializers.IntegerField()
     days = serializers.IntegerField()

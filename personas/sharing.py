@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
+from personas.cards.making import heat
 from personas.models import Persona, PersonaNote, PersonaShare
 
 LEAST_MEMBERS = 10
@@ -137,8 +138,8 @@ def shared_card(card: Mapping[str, Any]) -> Row:
         "hurts": _common(card.get("hurts", ()), "customers"),
         "networks": _shared_networks(card.get("networks", {})),
         "content": {what: _common(found, "customers") for what, found in card.get("content", {}).items()},
-        "answers": card.get("answers", []),
-        "hours": card.get("hours", {}),
+        "answers": _common(card.get("answers", ()), "customers"),
+        "hours": _shared_hours(card.get("hours", {})),
         "value": {name: one for name, one in card.get("value", {}).items() if one["base"] >= LEAST_TOLD},
         "apart": [row for row in card.get("apart", ()) if row["base"] >= LEAST_TOLD],
     }
@@ -152,7 +153,16 @@ def _shared_who(who: Mapping[str, Any]) -> Row:
 
 
 def _shared_networks(networks: Mapping[str, Any]) -> Row:
-    return {**networks, "shares": _common(networks.get("shares", ()), "n")}
+    return {**networks, "shares": _common(networks.get("shares", ()), "customers")}
+
+
+def _shared_hours(hours: Mapping[str, Any]) -> Row:
+    """The week without the hours of which fewer than five customers would be told."""
+    if "customers" not in hours:
+        return {}
+    pairs = [list(zip(*day, strict=True)) for day in zip(hours["counts"], hours["customers"], strict=True)]
+    counts = [[n if people >= LEAST_TOLD else 0 for n, people in day] for day in pairs]
+    return heat(counts, hours["customers"], hours["days"])
 
 
 def _common(found: Sequence[Row], count: str) -> list[Row]:

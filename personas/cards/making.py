@@ -18,6 +18,8 @@ LEAST_SPEAKERS = 2
 FEW = 30
 """Under so many members a card says that it rests on few."""
 Row = dict[str, Any]
+Week = Sequence[Sequence[int]]
+"""Seven days, Monday first, of 24 hours each."""
 
 _WHO = {"country": 3, "city": 3, "language": 3, "job": 3, "stage": 3, "interest": 5}
 _VALUE: Mapping[str, tuple[str, int]] = {
@@ -160,7 +162,12 @@ def _hurts(found: Sequence[Row]) -> list[Row]:
 def _networks(found: Sequence[Row], days: int) -> Row:
     base = sum(int(row["n"]) for row in found)
     shares = [
-        {"network": row["network"], "share": rounded(int(row["n"]) / base, 4), "n": int(row["n"])}
+        {
+            "network": row["network"],
+            "share": rounded(int(row["n"]) / base, 4),
+            "n": int(row["n"]),
+            "customers": row["customers"],
+        }
         for row in found
     ]
     return {"shares": shares, "base": base, "days": days}
@@ -195,6 +202,7 @@ def _answers(found: Sequence[Row], everybody: Sequence[Row]) -> list[Row]:
             "rate": rounded(row["answered"] / row["sent"], 4),
             "all": rounded(everywhere.get(row["network"]), 4),
             "base": row["sent"],
+            "customers": row["customers"],
         }
         for row in found
         if row["sent"] >= LEAST_SENT
@@ -215,14 +223,20 @@ def _replied(found: Sequence[Row], everybody: Sequence[Row]) -> Row | None:
 
 
 def _heat(found: Iterable[Row], days: int) -> Row:
-    """Touches by weekday (Monday first) and hour: counts, steps of 0 to 5, and the best two hours."""
-    counts = [[0] * 24 for _day in range(7)]
+    counts, customers = ([[0] * 24 for _day in range(7)] for _what in range(2))
     for row in found:
         counts[row["weekday"] - 1][row["hour"]] = row["n"]
+        customers[row["weekday"] - 1][row["hour"]] = row["customers"]
+    return heat(counts, customers, days)
+
+
+def heat(counts: Week, customers: Week, days: int) -> Row:
+    """Touches by weekday (Monday first) and hour, their customers, steps of 0 to 5, the best two hours."""
     most = max(max(day) for day in counts)
     steps = [[-(-HEAT * n // most) if most else 0 for n in day] for day in counts]
     return {
         "counts": counts,
+        "customers": customers,
         "steps": steps,
         "best": best_hours(counts),
         "base": sum(sum(day) for day in counts),
@@ -230,7 +244,7 @@ def _heat(found: Iterable[Row], days: int) -> Row:
     }
 
 
-def best_hours(counts: Sequence[Sequence[int]]) -> list[Row]:
+def best_hours(counts: Week) -> list[Row]:
     """The two fullest hours of the week, as weekday (1 is Monday), hour and touches."""
     cells = [(-n, day + 1, hour) for day, row in enumerate(counts) for hour, n in enumerate(row) if n]
     return [{"weekday": day, "hour": hour, "n": -n} for n, day, hour in sorted(cells)[:2]]

@@ -22,6 +22,7 @@ from core.models import Workspace
 from crm.models import Customer
 from crm.preferences import limits
 from personas.authoring import add_note
+from personas.cards.making import heat
 from personas.models import Persona, PersonaDay, PersonaMembership, PersonaShare, Segment
 from personas.sharing import (
     LEAST_MEMBERS,
@@ -79,13 +80,21 @@ CARD: dict[str, Any] = {
     "quotes": [words(QUOTE)], "complaints": [words(QUOTE)], "glad": [words(QUOTE)],
     "replies": [{"text": REPLY, "network": "email", "kind": "message", "seconds": 60, "said": 6}],
     "replied": {"rate": 0.7123, "all": 0.5, "base": 86},
-    "networks": {"shares": [{"network": "email", "share": 1.0, "n": 9}], "base": 9, "days": 90},
+    "networks": {
+        "shares": [
+            {"network": "email", "share": 0.5, "n": 99, "customers": 6},
+            {"network": "rare-network", "share": 0.5, "n": 99, "customers": 4},
+        ],
+        "base": 198, "days": 90,
+    },
     "content": {
         "media": [{"value": "rare-media", "n": 9, "share": 1.0, "all": 0.5, "base": 9, "customers": 2}],
         "topic": [],
     },
-    "answers": [],
-    "hours": {"counts": [[1] * 24] * 7, "steps": [[1] * 24] * 7, "best": [], "base": 168, "days": 365},
+    "answers": [{"network": "rare-answers", "rate": 0.9, "all": 0.5, "base": 80, "customers": 4}],
+    "hours": heat(
+        [[5] * 8 + [77] + [5] * 15, *[[5] * 24] * 6], [[5] * 8 + [4] + [5] * 15, *[[5] * 24] * 6], days=365
+    ),
     "value": {
         "value_365": {**figure(400), "low": 100.0, "high": 900.0, "intervals": 40},
         "gap_days": figure(61, 4),
@@ -150,7 +159,7 @@ def test_a_link_shows_the_card_and_nothing_of_the_house(
         assert shown in page, shown
     hidden = [
         QUOTE, REPLY, "An internal guess", "Viktor", "Secretson", "Hidden segment", "The agency", "Vianden",
-        "rare-topic", "rare-reason", "rare-media", "71%",
+        "rare-topic", "rare-reason", "rare-media", "rare-network", "rare-answers", "71%",
         mia.display_name, mia.email, "30 to 40", "csrf", "/personas/", "/customers/",
     ]  # fmt: skip
     for secret in hidden:
@@ -182,6 +191,16 @@ def test_a_shared_card_names_each_part_that_leaves(share: PersonaShare) -> None:
     }
     assert shared_card({**CARD, "invented": "something new"}).keys() == shared_card(CARD).keys()
     assert set(shared_card(CARD)["value"]) == {"value_365"}, "of four customers nothing is told"
+
+
+def test_an_hour_of_few_customers_is_left_empty_and_is_not_the_best_one() -> None:
+    assert CARD["hours"]["best"][0] == {"weekday": 1, "hour": 8, "n": 77}
+    hours = shared_card(CARD)["hours"]
+    assert hours["counts"][0][8] == 0 and hours["counts"][0][9] == 5
+    assert hours["best"][0] == {"weekday": 1, "hour": 0, "n": 5}
+    assert hours["base"] == 5 * (7 * 24 - 1)
+    written_before = {name: one for name, one in CARD["hours"].items() if name != "customers"}
+    assert shared_card({**CARD, "hours": written_before})["hours"] == {}
 
 
 def test_no_cookie_no_index_no_referrer_and_a_strict_policy(share: PersonaShare) -> None:

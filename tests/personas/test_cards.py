@@ -214,7 +214,8 @@ def test_a_card_tells_topics_networks_hours_and_voices(personas: tuple[Persona, 
     assert (card["networks"]["base"], card["networks"]["days"]) == (4, 426), (
         "few in 90 days: the whole history"
     )
-    assert card["networks"]["shares"] == [{"network": "instagram", "share": 1.0, "n": 4}]
+    assert card["networks"]["shares"] == [{"network": "instagram", "share": 1.0, "n": 4, "customers": 2}]
+    assert card["hours"]["customers"][2][8] == 2
     assert card["hours"]["counts"][2][8] == 4, "in Belgium it is an hour later than in the workspace"
     assert card["hours"]["steps"][2][8] == 5
     assert card["hours"]["best"][0] == {"weekday": 3, "hour": 8, "n": 4}
@@ -430,7 +431,8 @@ def test_the_share_of_thanked_replies_counts_silence_and_stands_beside_everybody
     refresh()
     first.refresh_from_db()
     assert first.card["replied"] == {"rate": 0.25, "all": 0.125, "base": 20}
-    assert first.card["answers"] == [{"network": "instagram", "rate": 0.25, "all": 0.125, "base": 20}]
+    answers = {"network": "instagram", "rate": 0.25, "all": 0.125, "base": 20, "customers": 20}
+    assert first.card["answers"] == [answers]
 
 
 # Where they are found
