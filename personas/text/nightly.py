@@ -11,12 +11,13 @@ from personas.nightly import Run, register_step
 
 
 def learn_texts(run: Run) -> Mapping[str, Any]:
-    """Before the traits, which count what is told here. Models are tried once a week."""
+    """Before the traits, which count what is told here. Models are tried weekly and after an erasure."""
     from personas.text import training
 
     moods = training.train_moods(now=run.moment.now)
     run.tick(0.4)
     learned = training.train_reasons(now=run.moment.now)
+    training.forget_erased()
     run.tick(0.7)
     told = training.tell_reasons(tick=lambda: run.tick(0.8))
     return {

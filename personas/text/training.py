@@ -15,8 +15,9 @@ from django.db.models.functions import Coalesce
 
 from core.jobs import Progress
 from core.models import Workspace
+from crm.models import Erasure
 from engagement.contact_reasons import follow_tags, tell_next
-from engagement.models import LabelSource, MoodLabel, TextModel
+from engagement.models import Interaction, LabelSource, MoodLabel, TextModel
 from engagement.moods import MOOD_VALUE
 from engagement.reading.cleaning import clean
 from engagement.reading.sentiment import compound
@@ -39,7 +40,10 @@ MOST_VERSIONS = 320
 """Then versions begin again, so that a reading's version stays a small number."""
 
 GAP = timedelta(days=7)
-"""A model is tried again after so long, or sooner where there are a tenth more labels."""
+"""A model is tried again after so long; sooner with a tenth more labels, or when somebody was erased."""
+
+ERASING = timedelta(minutes=30)
+"""An erasure that was begun so long before a training may have ended after its texts were read."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,25 @@ def train_moods(*, now: datetime, again: bool = False) -> dict[str, int]:
 
 def _is_due(kind: str, language: str, labels: int, now: datetime) -> bool:
     last = TextModel.objects.filter(kind=kind, language=language).order_by("-trained_at").first()
-    return last is None or last.labels * 1.1 < labels or last.trained_at <= now - GAP
+    if last is None or last.labels * 1.1 < labels or last.trained_at <= now - GAP:
+        return True
+    erased = _last_erased()
+    return erased is not None and last.trained_at <= erased + ERASING
+
+
+def _last_erased() -> datetime | None:
+    """When somebody who had said something was erased last."""
+    said = Erasure.objects.filter(counts__has_key=Interaction._meta.db_table)
+    return said.order_by("-at").values_list("at", flat=True).first()
+
+
+def forget_erased() -> int:
+    """Take models out of use that may know words of an erased person and could not be trained anew."""
+    erased = _last_erased()
+    if erased is None:
+        return 0
+    used = TextModel.objects.filter(is_used=True, trained_at__lte=erased)
+    return used.update(is_used=False, parameters=None)
 
 
 def _try_moods(labels: Labels, now: datetime) -> bool:

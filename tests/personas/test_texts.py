@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.models import Workspace
-from crm.models import CustomerTouch, Tag
+from crm.models import CustomerTouch, Erasure, Tag
 from engagement.contact_reasons import choose_tags, follow_tags, tags_in_use
 from engagement.conversations import add_tag, remove_tag
 from engagement.ingest import ingest
@@ -150,6 +150,23 @@ def test_a_model_is_tried_again_after_a_week_or_with_a_tenth_more_labels():
     assert [row.version for row in TextModel.objects.order_by("pk")] == [1, 2, 3]
     used = TextModel.objects.get(is_used=True)
     assert used.version == 3 and TextModel.objects.filter(parameters__isnull=False).get() == used
+
+
+@pytest.mark.django_db
+def test_a_model_that_learned_from_the_erased_is_trained_anew_or_dropped():
+    label(330)
+    training.train_moods(now=NOW)
+    day = timedelta(days=1)
+    Erasure.objects.create(number=1, at=NOW + day, reason="request", counts={"crm_order": 2})
+    assert training.train_moods(now=NOW + 2 * day)["tried"] == 0, "who said nothing taught nothing"
+    Erasure.objects.create(number=2, at=NOW + 2 * day, reason="request", counts={"engagement_interaction": 5})
+    assert training.train_moods(now=NOW + 3 * day)["tried"] == 1
+    assert training.train_moods(now=NOW + 4 * day)["tried"] == 0 == training.forget_erased()
+    Erasure.objects.create(number=3, at=NOW + 4 * day, reason="request", counts={"engagement_interaction": 1})
+    MoodLabel.objects.filter(pk__gt=MoodLabel.objects.order_by("pk")[100].pk).delete()
+    assert training.train_moods(now=NOW + 5 * day)["tried"] == 0, "too few are left"
+    assert training.forget_erased() == 1
+    assert not TextModel.objects.filter(parameters__isnull=False).exists()
 
 
 @pytest.mark.django_db
