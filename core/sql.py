@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -29,3 +29,13 @@ def rows(app: str, name: str, parameters: Mapping[str, Any]) -> list[dict[str, A
         cursor.execute(statement(app, name), parameters)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def stream(app: str, name: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Execute one statement and fetch its rows some thousands at a time, inside a transaction."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(statement(app, name), parameters)
+        names: list[str] = []
+        for row in cursor:
+            names = names or [column.name for column in cursor.description]
+            yield dict(zip(names, row, strict=True))

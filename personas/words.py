@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from core.models import JobState
-from core.sql import rows
+from core.sql import stream
 from crm import facts
 from crm.models import Customer, CustomerTouch
 from engagement.reading.saying import PIECES, SAYING_VERSION, read_self
@@ -98,9 +98,8 @@ def _store(heard: Mapping[int, Heard]) -> Sequence[int]:
 def _heard(customers: Sequence[int]) -> dict[int, Heard]:
     """What was found, by customer; the texts come oldest first."""
     found: dict[int, Heard] = {}
-    for row in rows(
-        "personas", "words_said", {"customers": list(customers), "pieces": [f"%{piece}%" for piece in PIECES]}
-    ):
+    asked = {"customers": list(customers), "pieces": [f"%{piece}%" for piece in PIECES]}
+    for row in stream("personas", "words_said", asked):
         said = read_self(row["text"], question=row["question"])
         if not said.professions and not said.interests:
             continue

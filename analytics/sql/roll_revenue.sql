@@ -17,18 +17,8 @@ WITH dirty AS (
 ), bought AS (
     SELECT o.day, o.source, o.units, o.base_total,
            CASE WHEN o.total > 0 THEN o.base_total * (1 - least(o.refunded, o.total) / o.total) ELSE o.base_total END AS kept,
-           CASE WHEN earlier.found THEN earlier.after_id
-                ELSE coalesce(later.before_id, later.after_id, m.persona_id) END AS persona_id
-    FROM ordered o
-    LEFT JOIN LATERAL (
-        SELECT true AS found, after_id FROM personas_personachange x
-        WHERE x.customer_id = o.customer_id AND x.at < o.ends ORDER BY x.at DESC, x.id DESC LIMIT 1
-    ) earlier ON true
-    LEFT JOIN LATERAL (
-        SELECT before_id, after_id FROM personas_personachange x
-        WHERE x.customer_id = o.customer_id AND x.at >= o.ends ORDER BY x.at, x.id LIMIT 1
-    ) later ON true
-    LEFT JOIN personas_personamembership m ON m.customer_id = o.customer_id
+           had.persona_id
+    FROM ordered o CROSS JOIN LATERAL personas_persona_on(o.customer_id, o.ends) had
 )
 INSERT INTO analytics_dailyrevenue (day, source, persona_id, orders, units, revenue, without_rate)
 SELECT day, source, coalesce(persona_id, 0), count(*), coalesce(sum(units), 0), coalesce(sum(kept), 0),

@@ -18,19 +18,8 @@ WITH dirty AS (
 ), people AS (
     SELECT DISTINCT customer_id, day, ends FROM spoken WHERE customer_id IS NOT NULL
 ), belonging AS (
-    SELECT p.customer_id, p.day,
-           CASE WHEN earlier.found THEN earlier.after_id
-                ELSE coalesce(later.before_id, later.after_id, m.persona_id) END AS persona_id
-    FROM people p
-    LEFT JOIN LATERAL (
-        SELECT true AS found, after_id FROM personas_personachange x
-        WHERE x.customer_id = p.customer_id AND x.at < p.ends ORDER BY x.at DESC, x.id DESC LIMIT 1
-    ) earlier ON true
-    LEFT JOIN LATERAL (
-        SELECT before_id, after_id FROM personas_personachange x
-        WHERE x.customer_id = p.customer_id AND x.at >= p.ends ORDER BY x.at, x.id LIMIT 1
-    ) later ON true
-    LEFT JOIN personas_personamembership m ON m.customer_id = p.customer_id
+    SELECT p.customer_id, p.day, had.persona_id
+    FROM people p CROSS JOIN LATERAL personas_persona_on(p.customer_id, p.ends) had
 )
 INSERT INTO analytics_dailytopics (day, account_id, team_id, network, topic, persona_id, n, negative_n)
 SELECT s.day, s.account_id, s.team_id, a.network, topic, coalesce(b.persona_id, 0), count(*),
