@@ -24,7 +24,9 @@ WITH dirty AS (
     SELECT DISTINCT customer_id, day, ends FROM spoken WHERE customer_id IS NOT NULL
 ), belonging AS (
     SELECT p.customer_id, p.day, had.persona_id
-    FROM people p CROSS JOIN LATERAL personas_persona_on(p.customer_id, p.ends) had
+    FROM people p
+    LEFT JOIN personas_personamembership m ON m.customer_id = p.customer_id
+    CROSS JOIN LATERAL personas_persona_on(p.customer_id, p.ends, m.persona_id) had
 )
 INSERT INTO analytics_dailyinteractions (day, account_id, team_id, network, kind, direction, is_public, persona_id, n,
                                          sentiment_sum, sentiment_n, positive_n, negative_n)

@@ -18,7 +18,9 @@ WITH dirty AS (
     SELECT o.day, o.source, o.units, o.base_total,
            CASE WHEN o.total > 0 THEN o.base_total * (1 - least(o.refunded, o.total) / o.total) ELSE o.base_total END AS kept,
            had.persona_id
-    FROM ordered o CROSS JOIN LATERAL personas_persona_on(o.customer_id, o.ends) had
+    FROM ordered o
+    LEFT JOIN personas_personamembership m ON m.customer_id = o.customer_id
+    CROSS JOIN LATERAL personas_persona_on(o.customer_id, o.ends, m.persona_id) had
 )
 INSERT INTO analytics_dailyrevenue (day, source, persona_id, orders, units, revenue, without_rate)
 SELECT day, source, coalesce(persona_id, 0), count(*), coalesce(sum(units), 0), coalesce(sum(kept), 0),

@@ -14,7 +14,9 @@ WITH gone AS (
     SELECT DISTINCT customer_id, day, ends FROM talked WHERE customer_id IS NOT NULL
 ), belonging AS (
     SELECT p.customer_id, p.day, had.persona_id
-    FROM people p CROSS JOIN LATERAL personas_persona_on(p.customer_id, p.ends) had
+    FROM people p
+    LEFT JOIN personas_personamembership m ON m.customer_id = p.customer_id
+    CROSS JOIN LATERAL personas_persona_on(p.customer_id, p.ends, m.persona_id) had
 ), answered AS (
     SELECT t.day, t.account_id, t.team_id, t.network, t.reply_goal_minutes, t.seconds,
            coalesce(g.persona_id, 0) AS persona_id

@@ -19,7 +19,9 @@ WITH dirty AS (
     SELECT DISTINCT customer_id, day, ends FROM spoken WHERE customer_id IS NOT NULL
 ), belonging AS (
     SELECT p.customer_id, p.day, had.persona_id
-    FROM people p CROSS JOIN LATERAL personas_persona_on(p.customer_id, p.ends) had
+    FROM people p
+    LEFT JOIN personas_personamembership m ON m.customer_id = p.customer_id
+    CROSS JOIN LATERAL personas_persona_on(p.customer_id, p.ends, m.persona_id) had
 )
 INSERT INTO analytics_dailytopics (day, account_id, team_id, network, topic, persona_id, n, negative_n)
 SELECT s.day, s.account_id, s.team_id, a.network, topic, coalesce(b.persona_id, 0), count(*),
