@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from core.models import Workspace
@@ -111,17 +111,28 @@ class Reader:
         self.tz = workspace.tz
         self.today = today or workspace.today()
 
+    @transaction.atomic
     def habits(self, members: str) -> Habits:
-        """Everything of these people."""
-        hours = self._rows("reach_hours", members, zones=sorted(available_timezones()))
-        return Habits(
-            networks={row["network"]: row for row in self._rows("reach_networks", members)},
-            answers={row["network"]: row for row in self._rows("reach_answers", members)},
+        """Everything of these people, who are drawn once for all statements."""
+        self._choose(members)
+        hours = self._rows("reach_hours", zones=sorted(available_timezones()))
+        found = Habits(
+            networks={row["network"]: row for row in self._rows("reach_networks")},
+            answers={row["network"]: row for row in self._rows("reach_answers")},
             theirs=_grids(row for row in hours if row["clock"] == "theirs"),
             ours=_grids(row for row in hours if row["clock"] == "ours"),
-            kinds=self._rows("reach_kinds", members),
-            topics=self._rows("reach_topics", members),
+            kinds=self._rows("reach_kinds"),
+            topics=self._rows("reach_topics"),
         )
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE reach_chosen")
+        return found
+
+    def _choose(self, members: str) -> None:
+        text = statement("personas", "reach_chosen").replace("/*members*/", members)
+        with connection.cursor() as cursor:
+            cursor.execute(text, {"most": MOST})
+            cursor.execute("ANALYZE reach_chosen")
 
     def allowed(self, audience: Audience, networks: Sequence[str], limit: int) -> Allowed:
         """Who of the whole audience may be written to first on these networks."""
@@ -130,7 +141,7 @@ class Reader:
             return found
         for row in self._rows(
             "reach_allowed",
-            audience.members,
+            members=audience.members,
             networks=list(networks),
             purpose=MARKETING,
             limit=limit,
@@ -142,9 +153,8 @@ class Reader:
                 found.networks[row["networks"][0]] = row
         return found
 
-    def _rows(self, name: str, members: str, **more: Any) -> list[Row]:
+    def _rows(self, name: str, *, members: str = "", **more: Any) -> list[Row]:
         parameters = {
-            "most": MOST,
             "today": self.today,
             "since_day": self.today - timedelta(days=QUARTER),
             "since": self._start(self.today - timedelta(days=YEAR)),

@@ -1,11 +1,9 @@
 -- Our messages to the people of an audience, and how many they answered within a day, by network; of several in a
 -- row the last one counts. Reads engagement_conv_customer and engagement_int_thread.
-WITH chosen AS MATERIALIZED (
-    SELECT customer_id FROM (/*members*/) AS m (customer_id) ORDER BY hashint8extended(customer_id, 7) LIMIT %(most)s
-), said AS (
+WITH said AS (
     SELECT a.network, i.direction, i.occurred_at,
         lead(i.direction) OVER turn AS next_direction, lead(i.occurred_at) OVER turn AS next_at
-    FROM chosen JOIN engagement_conversation c USING (customer_id)
+    FROM reach_chosen JOIN engagement_conversation c USING (customer_id)
     JOIN engagement_channelaccount a ON a.id = c.account_id
     JOIN engagement_interaction i ON i.conversation_id = c.id
     WHERE i.direction IN ('inbound', 'outbound') AND NOT i.is_automatic AND i.deleted_at IS NULL

@@ -1,11 +1,9 @@
 -- Touches of an audience by network, weekday (1 is Monday) and hour: on their own clocks (a zone we know, else the
 -- workspace's) and on ours. Reads engagement_int_customer.
-WITH chosen AS MATERIALIZED (
-    SELECT customer_id FROM (/*members*/) AS m (customer_id) ORDER BY hashint8extended(customer_id, 7) LIMIT %(most)s
-), touch AS MATERIALIZED (
+WITH touch AS MATERIALIZED (
     SELECT a.network, i.occurred_at AT TIME ZONE %(zone)s AS ours,
         i.occurred_at AT TIME ZONE CASE WHEN c.zone = ANY(%(zones)s) THEN c.zone ELSE %(zone)s END AS theirs
-    FROM chosen JOIN crm_customer c ON c.id = chosen.customer_id
+    FROM reach_chosen m JOIN crm_customer c ON c.id = m.customer_id
     JOIN engagement_interaction i ON i.customer_id = c.id
     JOIN engagement_channelaccount a ON a.id = i.account_id
     WHERE i.direction = 'inbound' AND NOT i.is_automatic AND i.deleted_at IS NULL

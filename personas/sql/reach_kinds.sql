@@ -1,10 +1,8 @@
 -- Our posts since %(since)s by network and kind of media, and how the people of an audience reacted to them: comments
 -- and mentions that hang on a post. Reads engagement_int_customer.
-WITH chosen AS MATERIALIZED (
-    SELECT customer_id FROM (/*members*/) AS m (customer_id) ORDER BY hashint8extended(customer_id, 7) LIMIT %(most)s
-), reacted AS (
+WITH reacted AS (
     SELECT i.post_id, count(*) AS n, count(DISTINCT i.customer_id) AS people
-    FROM chosen JOIN engagement_interaction i USING (customer_id)
+    FROM reach_chosen JOIN engagement_interaction i USING (customer_id)
     WHERE i.post_id IS NOT NULL AND i.direction = 'inbound' AND i.deleted_at IS NULL AND i.occurred_at >= %(since)s
     GROUP BY i.post_id
 )

@@ -1,10 +1,7 @@
 -- What the people of an audience ask, complain about and praise: topics of their messages by reason.
 -- Reads engagement_int_customer.
-WITH chosen AS MATERIALIZED (
-    SELECT customer_id FROM (/*members*/) AS m (customer_id) ORDER BY hashint8extended(customer_id, 7) LIMIT %(most)s
-)
 SELECT t.topic, i.reason, count(*)::int AS n, count(DISTINCT i.customer_id)::int AS people
-FROM chosen JOIN engagement_interaction i USING (customer_id)
+FROM reach_chosen JOIN engagement_interaction i USING (customer_id)
 CROSS JOIN LATERAL unnest(i.topics) AS t (topic)
 WHERE i.direction = 'inbound' AND i.deleted_at IS NULL AND i.reason IN ('question', 'complaint', 'praise')
     AND i.occurred_at >= %(since)s
