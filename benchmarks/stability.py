@@ -164,6 +164,8 @@ def traits(now: datetime) -> pd.DataFrame:
 
 def measure(figures: Figures, name: str, frame: pd.DataFrame) -> None:
     """One data set: what is found, and how it holds when customers, order, ids and figures change."""
+    from personas.clustering import STABLE
+
     began = time.monotonic()
     model = _fitted(frame)
     figures.say(f"{name}, customers", len(frame))
@@ -172,9 +174,11 @@ def measure(figures: Figures, name: str, frame: pd.DataFrame) -> None:
     figures.say(f"{name}, habits used", ", ".join(model.features))
     figures.say(f"{name}, k chosen", model.k)
     figures.say(f"{name}, a continuum", bool(model.figures["is_continuum"]))
+    still = [int(k) for k, jaccards in model.figures["k"].items() if min(jaccards) >= STABLE]
+    figures.say(f"{name}, largest k of which all hold still", max(still))
     for k, jaccards in model.figures["k"].items():
         figures.say(f"{name}, mean Jaccard of each of {k}", ", ".join(f"{one:.2f}" for one in jaccards))
-    figures.at_least(f"{name}, mean Jaccard of the weakest of {model.k}", min(model.reliability), 0.75)
+    figures.at_least(f"{name}, mean Jaccard of the weakest of {model.k}", min(model.reliability), STABLE)
     for place, label in enumerate(model.names):
         share = 100 * model.shares[place]
         figures.say(f"{name}, persona {place + 1}", f"{label}, {share:.0f} %, {model.reliability[place]:.2f}")

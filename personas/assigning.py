@@ -23,7 +23,8 @@ from personas.clustering import LEAST_CUSTOMERS, LEAST_TOUCHES, FittedModel
 from personas.features import COLUMNS
 from personas.frames import read_frame
 from personas.matching import match_members, match_personas
-from personas.models import DriftDay, ModelCard, Persona, PersonaMembership, PersonaModel, PersonaSettings
+from personas.models import DriftDay, ModelCard, Persona, PersonaMembership, PersonaModel
+from personas.proposals import persona_settings
 from personas.traits.catalogue import BY_NAME
 
 CARD = "personas"
@@ -230,7 +231,8 @@ def fit_model(work: Assignment, *, reason: str) -> PersonaModel | None:
     """
     frame = fitting_frame()
     work.beat(0.1)
-    found = clustering.fit(frame, names=chosen_features())
+    settings = persona_settings()
+    found = clustering.fit(frame, names=settings.features, finest=settings.is_finest)
     del frame
     if isinstance(found, clustering.NotEnoughData):
         _note_try(work, max(found.customers, 1), f"{found.reason} Plain rules stand in.")
@@ -248,12 +250,6 @@ def fit_model(work: Assignment, *, reason: str) -> PersonaModel | None:
             figures=figures,
             reason=reason,
         )
-
-
-def chosen_features() -> list[str]:
-    """The features that somebody chose for this workspace; none for the default ones."""
-    found = PersonaSettings.objects.filter(pk=1).first()
-    return list(found.features) if found is not None else []
 
 
 def _against_current(model: FittedModel) -> dict[str, Any]:

@@ -118,12 +118,15 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
-def fit(frame: pd.DataFrame, *, names: Sequence[str] = ()) -> FittedModel | NotEnoughData:
+def fit(
+    frame: pd.DataFrame, *, names: Sequence[str] = (), finest: bool = False
+) -> FittedModel | NotEnoughData:
     """Fit a model on traits, one row a customer, indexed by customer id.
 
     `names` are the features it may use, none for the default ones. k is the largest number of clusters that
     all hold still under the bootstrap and lie apart. Where none lie apart, customers are a continuum: the
-    largest division that holds still is taken, and figures say so.
+    largest division that holds still is taken, and figures say so. `finest` does not ask whether they lie
+    apart.
     """
     # Only what is loaded before the limit is held to it.
     import sklearn.cluster  # noqa: F401
@@ -137,10 +140,10 @@ def fit(frame: pd.DataFrame, *, names: Sequence[str] = ()) -> FittedModel | NotE
             f"personas need {LEAST_CUSTOMERS}.",
         )
     with threadpool_limits(THREADS):
-        return _fit(shaping, chosen(names))
+        return _fit(shaping, chosen(names), finest)
 
 
-def _fit(frame: pd.DataFrame, offered: Sequence[Feature]) -> FittedModel | NotEnoughData:
+def _fit(frame: pd.DataFrame, offered: Sequence[Feature], finest: bool) -> FittedModel | NotEnoughData:
     home = home_country(frame)
     values, evidence = measure(frame, home=home, features=offered)
     known = {one.name: int(count) for one, count in zip(offered, (evidence > 0).sum(axis=0), strict=True)}
@@ -151,18 +154,18 @@ def _fit(frame: pd.DataFrame, offered: Sequence[Feature]) -> FittedModel | NotEn
     scaler, rows = Scaler.fit(values, evidence, places)
     del values, evidence
     tries = _search(rows)
-    best = _best(tries)
+    best = _best(tries, finest)
     if best is None:
         return NotEnoughData(len(frame), "No grouping of these customers holds still.")
     found = _Found(rows, *_cluster(rows, best.k, starts=STARTS), best)
     model = _model(found, [one.name for one in used], scaler, home)
-    return replace(model, figures={**model.figures, **_told(tries), "known": known})
+    return replace(model, figures={**model.figures, **_told(tries), "known": known, "finest": finest})
 
 
-def _best(tries: Sequence[_Try]) -> _Try | None:
-    """The largest division that holds still and lies apart, else the largest that holds still."""
+def _best(tries: Sequence[_Try], finest: bool) -> _Try | None:
+    """The largest division that holds still and, unless the finest is asked for, lies apart if one does."""
     stable = [found for found in tries if found.is_stable]
-    return max(stable, key=lambda found: (found.gap > GAP, found.k), default=None)
+    return max(stable, key=lambda found: (not finest and found.gap > GAP, found.k), default=None)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def model_page(request: HttpRequest) -> HttpResponse:
         "tries": tries(current) if current else [],
         "drift": drift_line(current) if current else None,
         "features": features(waiting or current),
-        "chosen_by": proposals.settings_changed(),
+        "wanted": proposals.persona_settings(),
         "never": _never(),
         "waiting": waiting,
         "waiting_reason": _reason(waiting),
@@ -83,7 +83,7 @@ def features(model: PersonaModel | None) -> list[dict[str, Any]]:
     """Every habit that is offered: whether it is chosen, used by the model, and known of how many."""
     from personas.features import FEATURES
 
-    chosen = proposals.chosen_features()
+    chosen = proposals.persona_settings().features
     known = model.figures.get("known", {}) if model is not None else {}
     used = model.parameters.get("features", []) if model is not None else []
     return [
@@ -156,7 +156,12 @@ def model_features(request: HttpRequest) -> HttpResponse:
 @require_POST
 @requires("rebuild.start")
 def model_fit(request: HttpRequest) -> HttpResponse:
-    """Find personas anew; what is found waits to be taken."""
+    """Find personas anew, by as many as lie apart or as hold still; what is found waits to be taken."""
+    number = request.POST.get("number", "")
+    if number not in ("", "apart", "finest"):
+        raise BadRequest("number must be apart or finest.")
+    if number and (number == "finest") != proposals.persona_settings().is_finest:
+        proposals.choose_number(finest=number == "finest", by=staff(request))
     return _fit(request, "by hand")
 
 

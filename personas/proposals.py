@@ -95,12 +95,6 @@ def run_fit(progress: Progress) -> dict[str, Any]:
     return {"model": fitted.pk, "k": fitted.k}
 
 
-def chosen_features() -> list[str]:
-    """The features that somebody chose for this workspace; none for the default ones."""
-    found = PersonaSettings.objects.filter(pk=1).first()
-    return list(found.features) if found is not None else []
-
-
 def choose_features(*, names: Iterable[str], by: User | None = None) -> PersonaSettings:
     """Say by which habits personas are found, in the order of the catalogue; none for the default ones.
 
@@ -130,9 +124,23 @@ def choose_features(*, names: Iterable[str], by: User | None = None) -> PersonaS
     return kept
 
 
-def settings_changed() -> PersonaSettings | None:
-    """Who chose the habits, and when; None where nobody did."""
-    return PersonaSettings.objects.select_related("changed_by").filter(pk=1).first()
+@transaction.atomic
+def choose_number(*, finest: bool, by: User | None = None) -> PersonaSettings:
+    """Say whether personas must lie apart, or be as many as hold still. The next fit goes by it."""
+    if by is not None:
+        check(by, "persona.edit")
+    kept, _made = PersonaSettings.objects.select_for_update().get_or_create(pk=1)
+    if kept.is_finest != finest:
+        kept.is_finest = finest
+        kept.save(update_fields=["is_finest"])
+        record_audit(by=by, verb="personas.number_chosen", target=kept, detail={"finest": finest})
+    return kept
+
+
+def persona_settings() -> PersonaSettings:
+    """How this workspace finds personas, and who chose the habits; as it is by default where nobody did."""
+    found = PersonaSettings.objects.select_related("changed_by").filter(pk=1).first()
+    return found or PersonaSettings(pk=1)
 
 
 # Looking

@@ -45,6 +45,9 @@ class PersonaSettings(models.Model):
     """How this workspace finds personas: one row. An empty list of features means the default ones."""
 
     features = models.JSONField(default=list, blank=True, help_text="names of `personas.features`")
+    is_finest = models.BooleanField(
+        default=False, help_text="As many personas as hold still, also where they do not lie apart."
+    )
     changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

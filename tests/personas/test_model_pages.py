@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import AuditEntry
 from core.jobs import run_job
 from core.models import Job, Workspace
 from crm.models import Customer
@@ -164,6 +165,22 @@ def test_choosing_habits_starts_a_fit(three, mia, signed_in) -> None:
     browser.post(url, {"feature": ["evening_share", "public_share"]})
     assert PersonaSettings.objects.get().features == ["public_share", "evening_share"]
     assert Job.objects.get().input == {"reason": "habits"}
+
+
+def test_the_finest_division_is_asked_for_on_the_page(three, mia, ada, signed_in) -> None:
+    browser = signed_in(mia)
+    url = reverse("personas:model-fit")
+    assert browser.post(url, {"number": "many"}).status_code == 400
+    browser.post(url, {"number": "finest"})
+    assert PersonaSettings.objects.get().is_finest
+    assert AuditEntry.objects.get(verb="personas.number_chosen").detail == {"finest": True}
+    Workspace.current()
+    assert run_job(Job.objects.get().pk).state == "done"
+    waiting = PersonaModel.objects.get(is_current=False)
+    still = [int(k) for k, weakest in waiting.figures["k"].items() if min(weakest) >= 0.75]
+    assert waiting.figures["finest"] and waiting.k == max(still)
+    browser.post(url)
+    assert PersonaSettings.objects.get().is_finest, "who only asks for a fit changes nothing"
 
 
 def test_two_personas_side_by_side_show_what_differs_with_its_base(three, vic, signed_in) -> None:
