@@ -143,6 +143,7 @@ class OfCustomer(Endpoint):
 class ConsentEndpoint(ListModelMixin, OfCustomer):
     """What a customer allowed and refused."""
 
+    queryset = Consent.objects.none()
     serializer_class = ConsentOut
     sorts = SORTS
     default_sort = "-at"

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 
 from core.filters import LARGEST_ID
 
@@ -118,6 +119,7 @@ class GroupFormField(forms.CharField):
         return int(text)
 
 
+@extend_schema_field({"oneOf": [{"type": "integer", "minimum": 1}, {"const": NONE}]})
 class GroupFilter(django_filters.Filter):
     """Rows whose customer belongs to a segment or persona; `by` is the column that names the customer."""
 

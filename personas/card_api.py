@@ -76,6 +76,7 @@ class NotesOfPersona(ListModelMixin, _OfPersona):
     """Notes on one card."""
 
     permission_classes = (Requires("persona.read", write="persona.edit"),)
+    queryset = PersonaNote.objects.none()
     serializer_class = PersonaNoteOut
     sorts = BY_ID
     default_sort = "id"
@@ -137,6 +138,7 @@ class SharesOfPersona(ListModelMixin, _OfPersona):
     """Links to one card."""
 
     permission_classes = (Requires("persona.share"),)
+    queryset = PersonaShare.objects.none()
     serializer_class = PersonaShareOut
     sorts = BY_ID
     default_sort = "-id"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from rest_framework.settings import api_settings
@@ -167,6 +169,16 @@ def test_viewers_do_not_read_the_feed(ada: Any, vic: Any) -> None:
 
 
 # Description
+
+
+def test_the_description_is_written_without_a_guess(tmp_path: Path) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "schema.yml"))
+
+
+def test_lists_are_narrowed_by_a_group_or_by_none(anonymous: Client) -> None:
+    told = anonymous.get("/api/v1/schema/").json()["paths"]["/api/v1/customers/"]["get"]["parameters"]
+    group = next(one["schema"] for one in told if one["name"] == "persona")
+    assert group == {"oneOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]}
 
 
 def test_the_description_is_openapi_3_1_and_open_to_all(anonymous: Client) -> None:
