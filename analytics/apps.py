@@ -12,10 +12,11 @@ class AnalyticsConfig(AppConfig):
         from analytics import holdings, rollups, topics
         from analytics.demo import load, personas
         from core.jobs import register_runner
-        from personas.nightly import register_step
+        from personas.nightly import register_filler, register_step
 
         holdings.register()
         topics.register()
         register_runner(load.KIND, load.run)
+        register_filler(load.KIND)
         register_step("rollups", lambda run: rollups.nightly(), 60)
         personas.register()

@@ -22,7 +22,7 @@ from accounts.permissions import check
 from core import shards
 from core.events import emit
 from core.jobs import JobFailed, JobIsOpen, Progress, start_job
-from core.models import Job, Workspace
+from core.models import Job, JobState, Workspace
 from core.statistics import analyze, forget_emptiness
 from crm.strays import mend_strays
 from personas.building import build_segment, in_levels, needs_build
@@ -113,6 +113,17 @@ def register_step(name: str, function: Step, order: int, *, weight: float = 1.0)
     _steps[name] = _Registered(name, function, order, weight)
 
 
+_fillers: set[str] = set()
+
+
+def register_filler(kind: str) -> None:
+    """Name a kind of job that fills an empty workspace: the sweep waits until none of it is open.
+
+    Personas and models fitted on the half that is in would be the first that anybody sees.
+    """
+    _fillers.add(kind)
+
+
 def steps() -> list[str]:
     """The names of all steps, in the order they run."""
     return [step.name for step in _ordered()]
@@ -172,13 +183,18 @@ def is_due(now: datetime | None = None) -> bool:
 
 def sweep() -> bool:
     """Start the rebuild of this date when it is due; whether one was started."""
-    if not is_due():
+    if not is_due() or _is_filling():
         return False
     try:
         start_rebuild(by_hand=False)
     except JobIsOpen:
         return False
     return True
+
+
+def _is_filling() -> bool:
+    open_jobs = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
+    return open_jobs.filter(kind__in=_fillers).exists()
 
 
 # Running

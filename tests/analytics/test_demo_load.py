@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from analytics.demo import load
@@ -13,7 +15,7 @@ from core.models import Job, JobState, Workspace
 from crm.models import Customer, Identity, Order
 from engagement.models import Conversation, Interaction
 from personas.nightly import KIND as REBUILD
-from personas.nightly import start_rebuild
+from personas.nightly import is_due, start_rebuild, sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +46,16 @@ def test_a_rebuild_that_runs_already_ends_before_the_demos_own(monkeypatch: pyte
     )
     assert fill().state == JobState.DONE
     assert Job.objects.filter(kind=REBUILD).count() == 2
+
+
+def test_no_night_begins_while_half_of_the_demo_is_in() -> None:
+    with time_machine.travel(datetime(2026, 3, 2, 9, 0, tzinfo=UTC), tick=False):
+        filling = start_job(load.KIND, "Fill", input={}, exclusive=load.KIND, enqueue=False)
+        assert is_due()
+        assert not sweep()
+        assert not Job.objects.filter(kind=REBUILD).exists()
+        Job.objects.filter(pk=filling.pk).update(state=JobState.DONE)
+        assert sweep()
 
 
 def test_a_workspace_with_customers_is_left_alone(capsys: Any) -> None:
