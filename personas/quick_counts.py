@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -203,7 +203,7 @@ def _row(query: Sql) -> tuple[Any, ...]:
 
 @contextmanager
 def cancellable(token: str = "", seconds: float = SECONDS) -> Iterator[None]:
-    """What runs within ends after some seconds, or when `cancel` is called with the same token.
+    """What runs within ends after some seconds in all, or when `cancel` is called with the same token.
 
     The first word of a token names whose count it is; TooManyAtOnce where they have too many under way.
     The transaction carries the token as its application_name. On leaving it takes the name off and passes a
@@ -218,7 +218,7 @@ def cancellable(token: str = "", seconds: float = SECONDS) -> Iterator[None]:
             before = _row(Sql("SELECT current_setting('application_name')", []))[0]
             _set(_name(token) if token else before, str(int(seconds * 1000)))
             try:
-                with transaction.atomic():
+                with transaction.atomic(), connection.execute_wrapper(_until(began + seconds)):
                     yield
             finally:
                 _set(before, "0")
@@ -228,6 +228,19 @@ def cancellable(token: str = "", seconds: float = SECONDS) -> Iterator[None]:
         if getattr(error.__cause__, "pgcode", "") != "57014":
             raise
         raise (RuleTooSlow if time.monotonic() - began >= seconds * 0.95 else Superseded) from error
+
+
+def _until(end: float) -> Callable[..., Any]:
+    """Gives each statement what is left of the time: the timeout of the database counts for one alone."""
+
+    def run(execute: Any, sql: Any, params: Any, many: bool, context: Mapping[str, Any]) -> Any:
+        left = max(1, int((end - time.monotonic()) * 1000))
+        asked = context["connection"]
+        with asked.wrap_database_errors, asked.connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(left)])
+        return execute(sql, params, many, context)
+
+    return run
 
 
 def cancel(token: str) -> int:

@@ -11,6 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +27,7 @@ from core.api.pushing import Answer, push
 from core.api.schema import one_or_many, push_responses
 from core.demo import refuse_while_demo
 from personas.models import AdSpend, Lookalike, Persona, ReachPlan
+from personas.reach.bounding import ReachTooSlow, bounded
 from personas.reach.keeping import delete_plan, keep_plan, outcome
 from personas.reach.spend import API, SpendOutcome, change_spend, delete_spend, store_spend
 from personas.reach_filters import LOOKALIKE_SORTS, PLAN_SORTS, SPEND_SORTS, AdSpendFilter, PlanFilter
@@ -127,6 +129,11 @@ class ReachPlanEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     def get_queryset(self) -> QuerySet[ReachPlan]:
         return ReachPlan.objects.defer("result") if self.action == "list" else ReachPlan.objects.all()
 
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, ReachTooSlow):
+            exc = ValidationError([ErrorDetail(str(exc), code="too_slow")])
+        return super().handle_exception(exc)
+
     def get_serializer_class(self) -> Any:
         return PlanOut if self.action == "list" else PlanDetailOut
 
@@ -135,7 +142,8 @@ class ReachPlanEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         description=(
             "Splits a number of posts and messages over networks, hours and kinds of content, with the "
             "evidence behind each share, and keeps the plan. Networks without a connected account, those "
-            "that do not let us write first, and people who have not said yes are left out with the reason."
+            "that do not let us write first, and people who have not said yes are left out with the reason. "
+            "A plan that takes too long is refused as `too_slow`."
         ),
         request=PlanIn,
         responses={201: PlanDetailOut},
@@ -159,7 +167,10 @@ class ReachPlanEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def outcome(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(PlanOutcomeOut(outcome(self.get_object())).data)
+        plan = self.get_object()
+        with bounded(caller(request)):
+            found = outcome(plan)
+        return Response(PlanOutcomeOut(found).data)
 
 
 @extend_schema(tags=["personas"])

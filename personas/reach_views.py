@@ -22,9 +22,11 @@ from core.tables import format_of, table_response
 from personas.models import ReachPlan
 from personas.plan_forms import PlanForm
 from personas.reach import plan_files
+from personas.reach.bounding import bounded
 from personas.reach.keeping import default_name, delete_plan, keep_plan, outcome
 from personas.reach.planning import make_plan
 from personas.reach_filters import PLAN_SORTS, PlanFilter
+from personas.reach_slow import says_when_slow
 
 Row = dict[str, Any]
 
@@ -46,6 +48,7 @@ def _plans() -> QuerySet[ReachPlan]:
 
 @require_http_methods(["GET", "POST"])
 @requires("persona.read")
+@says_when_slow
 def plan_new(request: HttpRequest) -> HttpResponse:
     """What the planner says to what the address asks; a POST keeps it."""
     if request.method == "POST":
@@ -59,17 +62,22 @@ def plan_new(request: HttpRequest) -> HttpResponse:
     context: Row = {"form": form}
     if form.is_bound and form.is_valid():
         ask = form.ask()
-        context |= _shown(make_plan(ask), ask.first, ask.last)
+        with bounded(staff(request)):
+            result = make_plan(ask)
+        context |= _shown(result, ask.first, ask.last)
         context["suggested_name"] = default_name(ask)
     return render(request, "personas/plan.html", context, status=422 if form.errors else 200)
 
 
 @require_GET
 @requires("persona.read")
+@says_when_slow
 def plan_page(request: HttpRequest, pk: int) -> HttpResponse:
     """A plan as it was kept, beside what happened since."""
     plan = get_object_or_404(ReachPlan.objects.select_related("persona", "segment", "created_by"), pk=pk)
-    context = {"plan": plan, "outcome": outcome(plan), **_shown(plan.result, plan.first_day, plan.last_day)}
+    with bounded(staff(request)):
+        done = outcome(plan)
+    context = {"plan": plan, "outcome": done, **_shown(plan.result, plan.first_day, plan.last_day)}
     return render(request, "personas/plan.html", context)
 
 

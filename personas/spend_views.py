@@ -23,9 +23,11 @@ from core.models import Workspace
 from core.paging import Sort, asc, page_for
 from core.tables import format_of, table_response
 from personas.models import AdSpend, Persona
+from personas.reach.bounding import bounded
 from personas.reach.results import WITHIN, Behind, customers_behind, results
 from personas.reach.spend import SpendOutcome, change_spend, delete_spend, enter_spend
 from personas.reach_filters import SPEND_SORTS, AdSpendFilter
+from personas.reach_slow import says_when_slow
 from personas.spend_forms import AmountForm, SpanForm, SpendForm, add_problems
 
 CUSTOMER_SORTS = {"name": Sort(asc("name"))}
@@ -34,11 +36,13 @@ CHUNK = 2000
 
 @require_GET
 @requires("analytics.read")
+@says_when_slow
 def spend(request: HttpRequest) -> HttpResponse:
     """Cost per new customer and per order by network, campaign and persona."""
     form = SpanForm(request.GET or None)
     span = form.span() if form.is_bound else SpanForm({}).span()
-    found = results(span)
+    with bounded(staff(request)):
+        found = results(span)
     context = {
         "form": form if form.is_bound else SpanForm({"first": span.first, "last": span.last}),
         "span": span,
@@ -58,13 +62,15 @@ def spend(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @requires("customer.read")
+@says_when_slow
 def spend_customers(request: HttpRequest) -> HttpResponse:
     """The customers whom a figure counts."""
     form = SpanForm(request.GET)
     span = form.span()
     behind = _behind(request)
     found = customers_behind(span, behind, by=staff(request))
-    page = page_for(request, found.prefetch_related("identities"), sorts=CUSTOMER_SORTS, default="name")
+    with bounded(staff(request)):
+        page = page_for(request, found.prefetch_related("identities"), sorts=CUSTOMER_SORTS, default="name")
     context = {"page": page, "span": span, "said": _said(behind), "within": WITHIN}
     return render(request, "personas/spend_customers.html", context)
 

@@ -15,6 +15,7 @@ from core.models import Workspace
 from core.sql import statement
 from core.text import clean_text
 from personas.models import ReachPlan
+from personas.reach.bounding import bounded
 from personas.reach.planning import MESSAGE, POST, Ask, audience_of, make_plan
 
 Row = dict[str, Any]
@@ -22,15 +23,17 @@ Row = dict[str, Any]
 
 @transaction.atomic
 def keep_plan(*, ask: Ask, name: str, by: User) -> ReachPlan:
-    """Make a plan and keep it as it was made."""
+    """Make a plan and keep it as it was made. Raises ReachTooSlow."""
     check(by, "persona.edit")
+    with bounded(by):
+        result = make_plan(ask)
     plan = ReachPlan.objects.create(
         name=clean_text(name, limit=120).strip() or default_name(ask),
         first_day=ask.first,
         last_day=ask.last,
         posts=ask.posts,
         messages=ask.messages,
-        result=make_plan(ask),
+        result=result,
         created_by=by,
         **{f"{ask.audience.kind}_id": ask.audience.pk},
     )
