@@ -21,6 +21,7 @@ from personas.buying import WEEK, Floats, History
 from personas.categories import Purchases
 from personas.frames import read_frame
 from personas.predictions import Scope
+from personas.traits.zones import zone_parameters
 
 SAMPLE = 200_000
 """Customers that the models of habits are fitted on, about."""
@@ -131,7 +132,7 @@ class HourCounts:
 
 def hour_counts(scope: Scope, whom: Whom, *, since: datetime) -> tuple[HourCounts, HourCounts]:
     """Touches by hour before an instant, and since then."""
-    given = {"zone": scope.zone, "before": scope.tomorrow, "since": since} | whom.bounds()
+    given = {"before": scope.tomorrow, "since": since} | zone_parameters(scope.zone) | whom.bounds()
     columns = {
         "customer_id": "int64", "persona": "int32", "hour": "int8", "is_later": "int8", "n": "int32",
     }  # fmt: skip

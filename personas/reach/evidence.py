@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -21,6 +20,7 @@ from crm.purposes import MARKETING
 from engagement.replies import LEDGER_WINDOW
 from personas.models import Persona, PersonaMembership, Segment, SegmentMembership
 from personas.reach.slots import empty_grid
+from personas.traits.zones import zone_parameters
 
 MOST = 20_000
 QUARTER, YEAR = 90, 365
@@ -115,7 +115,7 @@ class Reader:
     def habits(self, members: str) -> Habits:
         """Everything of these people, who are drawn once for all statements."""
         self._choose(members)
-        hours = self._rows("reach_hours", zones=sorted(available_timezones()))
+        hours = self._rows("reach_hours", **zone_parameters(self.zone))
         found = Habits(
             networks={row["network"]: row for row in self._rows("reach_networks")},
             answers={row["network"]: row for row in self._rows("reach_answers")},

@@ -1,4 +1,5 @@
--- Touches (inbound interactions and orders) by customer and hour on the customer's own clock, else the workspace's.
+-- Touches (inbound interactions and orders) by customer and hour on the customer's own clock: that of the zone on the
+-- record, else of a country with one time, else the workspace's, as in `next_batch.sql`.
 -- Orders that carry no time of day, as imports of dates do, say nothing about hours and are left out.
 -- Reads engagement_int_customer and crm_order_customer, or both tables whole.
 WITH touch AS (
@@ -20,11 +21,12 @@ WITH touch AS (
 )
 SELECT t.customer_id, coalesce(m.persona_id, 0) AS persona,
     extract(hour FROM t.at AT TIME ZONE CASE
-        WHEN c.zone <> '' AND c.zone IN (SELECT name FROM pg_timezone_names) THEN c.zone ELSE %(zone)s
+        WHEN c.zone = ANY(%(zones)s::text[]) THEN c.zone ELSE coalesce(z.zone, %(zone)s)
     END)::int AS hour,
     (t.at >= %(since)s)::int AS is_later, count(*) AS n
 FROM touch t
 JOIN crm_customer c ON c.id = t.customer_id AND c.merged_into_id IS NULL AND NOT c.profiling_refused
+LEFT JOIN unnest(%(countries)s::text[], %(country_zones)s::text[]) AS z (country, zone) ON z.country = c.country
 LEFT JOIN personas_personamembership m ON m.customer_id = t.customer_id
 GROUP BY 1, 2, 3, 4
 ORDER BY 1, 2, 3, 4

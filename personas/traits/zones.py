@@ -53,7 +53,7 @@ def zone_names() -> tuple[str, ...]:
 
 
 def zone_parameters(workspace: str) -> dict[str, str | list[str]]:
-    """What `next_batch.sql` finds everybody's zone by."""
+    """What a statement finds everybody's zone by, as `next_batch.sql` does."""
     valid = set(zone_names())
     countries = {country: zone for country, zone in country_zones().items() if zone in valid}
     return {

@@ -21,7 +21,8 @@ from crm.models import Customer, Order
 from engagement.models import ChannelAccount, Conversation, Interaction
 from personas.answering import HOURS, Hours, Rates, brier, surprise
 from personas.buying import BgNbd, GammaGamma, History
-from personas.models import ChangedCustomer, ModelCard, Prediction
+from personas.counting import Whom, hour_counts
+from personas.models import ChangedCustomer, ModelCard, Prediction, Traits
 from personas.predictions import MODELS, Scope, predict
 from personas.traits.compute import Moment, list_all, refresh_next
 from tests.personas.world import World
@@ -417,6 +418,24 @@ def talk(talks: list[tuple[ChannelAccount, Customer, datetime, bool]]) -> None:
             )
             lines.append(line)
     Interaction.objects.bulk_create(lines)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("zone", "country", "hour"),
+    [("Asia/Tokyo", "", 11), ("", "JP", 11), ("", "US", 2), ("localtime", "", 2), ("", "", 2)],
+)
+def test_hours_are_those_of_the_clock_that_traits_go_by(zone: str, country: str, hour: int) -> None:
+    (who,) = customers("early", 1)
+    Customer.objects.filter(pk=who.pk).update(zone=zone, country=country)
+    Order.objects.create(
+        source="shop", external_id="1", placed_at=datetime(2026, 2, 20, 2, 30, tzinfo=UTC), total=1,
+        base_total=1, currency="USD", customer=who, home_customer=who,
+    )  # fmt: skip
+    found, _later = hour_counts(scope(), Whom(everybody=True), since=NOW)
+    assert found.counts[0].nonzero()[0].tolist() == [hour]
+    refresh()
+    assert Traits.objects.get(customer=who).usual_hour == hour
 
 
 @pytest.mark.django_db

@@ -26,7 +26,7 @@ from engagement.models import (
     Post,
 )
 from personas.models import CustomerDay, Persona, PersonaMembership, ReachPlan, Segment, SegmentMembership
-from personas.reach.evidence import Audience
+from personas.reach.evidence import Audience, Reader
 from personas.reach.keeping import delete_plan, keep_plan, outcome
 from personas.reach.planning import Ask, make_plan, next_month
 from personas.reach.telling import REASONS, left_out, post_evidence
@@ -60,9 +60,9 @@ class World:
         self.accounts[network] = made
         return made
 
-    def member(self, *networks: str, zone: str = "") -> Customer:
+    def member(self, *networks: str, zone: str = "", country: str = "") -> Customer:
         """Somebody of the persona with a handle on each network."""
-        customer = Customer.objects.create(name=f"M{len(self.people)}", zone=zone)
+        customer = Customer.objects.create(name=f"M{len(self.people)}", zone=zone, country=country)
         PersonaMembership.objects.create(
             customer=customer, persona=self.persona, confidence=1, since=timezone.now()
         )
@@ -226,6 +226,22 @@ def test_hours_are_counted_on_their_clocks_and_shown_on_ours(world: World) -> No
     hours = make_plan(world.ask(posts=1))["hours"]
     assert hours["counts"][day.weekday()][12] == 2
     assert hours["elsewhere"] == 0.5
+
+
+def test_the_clock_of_the_country_counts_where_no_zone_is_known(world: World) -> None:
+    world.account("instagram")
+    day = world.today - timedelta(days=10)
+    world.says(world.member("instagram", country="JP"), "instagram", evening(day, 2))
+    habits = Reader().habits(Audience.of_persona(world.persona).members)
+    assert habits.theirs["instagram"][day.weekday()][11] == 1
+
+
+def test_a_zone_that_the_database_does_not_know_stops_no_plan(world: World) -> None:
+    world.account("instagram")
+    day = world.today - timedelta(days=10)
+    world.says(world.member("instagram", zone="localtime"), "instagram", evening(day, 12))
+    habits = Reader().habits(Audience.of_persona(world.persona).members)
+    assert habits.theirs["instagram"][day.weekday()][12] == 1
 
 
 # Messages
