@@ -19,7 +19,7 @@ from django.db import transaction
 from personas.clustering import FittedModel, standardize
 from personas.features import BY_NAME, show
 from personas.frames import read_frame
-from personas.models import Lookalike, LookalikeRun, Persona, PersonaModel
+from personas.models import Lookalike, LookalikeRun, Persona, PersonaMembership, PersonaModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,9 +70,8 @@ def refresh_lookalikes(now: datetime) -> dict[str, int]:
     """Compare every prospect with every persona; how many were compared, kept, and written."""
     current = PersonaModel.objects.filter(is_current=True).first()
     personas = list(Persona.objects.filter(is_active=True, is_rule=False).order_by("pk"))
+    _forget_others([] if current is None else personas)
     if current is None or not personas:
-        Lookalike.objects.all().delete()
-        LookalikeRun.objects.all().delete()
         return {"customers": 0, "near": 0, "written": 0}
     model = FittedModel.from_json(current.parameters)
     used = speaking_features(model)
@@ -195,7 +194,8 @@ def _target(persona: Persona, space: _Space, now: datetime) -> _Target | None:
 
 def _members(persona: Persona) -> pd.DataFrame:
     """Members of a persona who have bought; of very many a part picked by id."""
-    step = max(1, -(-persona.members // MOST_MEMBERS))
+    # Counted anew: the figure on the card is that of the last rebuild.
+    step = max(1, -(-PersonaMembership.objects.filter(persona=persona).count() // MOST_MEMBERS))
     where = (
         "JOIN personas_personamembership m ON m.customer_id = t.customer_id AND m.persona_id = %s "
         "WHERE t.orders_total > 0 AND t.customer_id %% %s = 0 ORDER BY t.customer_id"
@@ -276,6 +276,12 @@ def _store(target: _Target, space: _Space, compared: int, now: datetime) -> int:
         radius=round(target.radius, 4),
     )
     return len(fresh)
+
+
+def _forget_others(personas: Sequence[Persona]) -> None:
+    """Take away what was found for personas that are not compared: those that are gone, and plain rules."""
+    Lookalike.objects.exclude(persona__in=personas).delete()
+    LookalikeRun.objects.exclude(persona__in=personas).delete()
 
 
 def _store_none(persona: Persona, reason: str, now: datetime) -> None:

@@ -191,6 +191,28 @@ def test_only_the_nearest_are_kept(world: World, monkeypatch: pytest.MonkeyPatch
     assert LookalikeRun.objects.get(persona=world.loud).near == 5
 
 
+def test_of_many_members_a_part_is_measured_however_old_the_card(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookalikes, "MOST_MEMBERS", 20)
+    monkeypatch.setattr(lookalikes, "LEAST_MEMBERS", 10)
+    Persona.objects.filter(pk=world.loud.pk).update(members=0)  # before its first card
+    Persona.objects.filter(pk=world.quiet.pk).update(members=4_000)
+    refresh_lookalikes(timezone.now())
+    assert LookalikeRun.objects.get(persona=world.loud).members == 20
+    assert LookalikeRun.objects.get(persona=world.quiet).members == 20
+
+
+def test_a_persona_that_is_gone_has_no_lookalikes(world: World) -> None:
+    world.customer(0.9)
+    refresh_lookalikes(timezone.now())
+    assert Lookalike.objects.filter(persona=world.loud).exists()
+    Persona.objects.filter(pk=world.loud.pk).update(is_active=False, cluster=None)
+    refresh_lookalikes(timezone.now())
+    assert not Lookalike.objects.filter(persona=world.loud).exists()
+    assert not LookalikeRun.objects.filter(persona=world.loud).exists()
+
+
 def test_too_few_buyers_or_only_buying_habits_are_said(world: World) -> None:
     few = Persona.objects.create(name="Few")
     refresh_lookalikes(timezone.now())
