@@ -1,6 +1,6 @@
 -- What the customers in preview_found are like: expected revenue of a year and over how many, how many may be
 -- mailed for a purpose (the newest answer of an e-mail identity; a refusal of the person covers all), and how
--- they sounded in 90 days and over how many. Reads crm_consent by crm_consent_customer, the rest by keys.
+-- they sounded in 90 days and over how many. Reads crm_consent by customer, the rest by keys.
 SELECT
     avg(p.value_365) AS value,
     count(p.value_365) AS valued,
