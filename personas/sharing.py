@@ -82,8 +82,12 @@ def revoke_share(*, share: PersonaShare, by: User) -> PersonaShare:
 
 
 def may_be_shared(persona: Persona) -> bool:
-    """Whether its group is large enough, and of today."""
-    return persona.is_active and persona.members >= LEAST_MEMBERS
+    """Whether its group is large enough, and of today.
+
+    So must be the group that the card is about: to personas made by hand members come before a new card.
+    """
+    told_of = persona.card.get("base", {}).get("customers", persona.members)
+    return persona.is_active and min(persona.members, told_of) >= LEAST_MEMBERS
 
 
 def open_shares(persona: Persona) -> Any:
@@ -131,29 +135,46 @@ def shared_card(card: Mapping[str, Any]) -> Row:
     if not card:
         return {}
     return {
-        "base": dict(card["base"]),
+        "base": _shared_base(card["base"]),
         "who": _shared_who(card.get("who", {})),
-        "reasons": _common(card.get("reasons", ()), "customers"),
+        "reasons": _parts(card.get("reasons", ())),
         "topics": _common(card.get("topics", ()), "customers"),
         "hurts": _common(card.get("hurts", ()), "customers"),
         "networks": _shared_networks(card.get("networks", {})),
-        "content": {what: _common(found, "customers") for what, found in card.get("content", {}).items()},
+        "content": {what: _parts(found) for what, found in card.get("content", {}).items()},
         "answers": _common(card.get("answers", ()), "customers"),
         "hours": _shared_hours(card.get("hours", {})),
-        "value": {name: one for name, one in card.get("value", {}).items() if one["base"] >= LEAST_TOLD},
+        "value": _shared_value(card.get("value", {})),
         "apart": [row for row in card.get("apart", ()) if row["base"] >= LEAST_TOLD],
     }
+
+
+def _shared_base(base: Mapping[str, Any]) -> Row:
+    """Without the part of the revenue where it is that of fewer than five customers."""
+    is_told = base.get("revenue_buyers", 0) >= LEAST_TOLD
+    return {**base, "revenue_share": base["revenue_share"] if is_told else None}
+
+
+def _shared_value(value: Mapping[str, Row]) -> Row:
+    told = {name: dict(one) for name, one in value.items() if one["base"] >= LEAST_TOLD}
+    for one in told.values():
+        if one.get("intervals", LEAST_TOLD) < LEAST_TOLD:
+            one |= {"low": None, "high": None}
+    return told
 
 
 def _shared_who(who: Mapping[str, Any]) -> Row:
     told = {name: _common(found, "n") if isinstance(found, list) else found for name, found in who.items()}
     if who.get("ages_known", 0) < LEAST_TOLD:
         told |= {"age_from": None, "age_to": None}
+    if who.get("months_known", 0) < LEAST_TOLD:
+        told |= {"months_with_us": None}
     return told
 
 
 def _shared_networks(networks: Mapping[str, Any]) -> Row:
-    return {**networks, "shares": _common(networks.get("shares", ()), "customers")}
+    told = _parts(networks.get("shares", ()))
+    return {**networks, "shares": told, "base": sum(row["n"] for row in told)}
 
 
 def _shared_hours(hours: Mapping[str, Any]) -> Row:
@@ -163,6 +184,18 @@ def _shared_hours(hours: Mapping[str, Any]) -> Row:
     pairs = [list(zip(*day, strict=True)) for day in zip(hours["counts"], hours["customers"], strict=True)]
     counts = [[n if people >= LEAST_TOLD else 0 for n, people in day] for day in pairs]
     return heat(counts, hours["customers"], hours["days"])
+
+
+def _parts(found: Sequence[Row]) -> list[Row]:
+    """Parts of a whole. Where one is left out, the others make the whole: what lacks would tell it."""
+    told = _common(found, "customers")
+    if len(told) == len(found):
+        return told
+    base = sum(row["n"] for row in told)
+    return [
+        {**row, "share": round(row["n"] / base, 4), **({"base": base} if "base" in row else {})}
+        for row in told
+    ]
 
 
 def _common(found: Sequence[Row], count: str) -> list[Row]:

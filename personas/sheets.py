@@ -38,6 +38,9 @@ def sheet_for_strangers(persona: Persona) -> Row:
     sheet = _common(persona, shared_card(persona.card), shared_notes(persona))
     # The mean of a day on which the group was small could be the figure of one member.
     days = [day for day in sheet["days"] if day.members >= LEAST_TOLD]
+    for name in {"value_365", "sentiment"} - sheet["card"].get("value", {}).keys():
+        for day in days:
+            setattr(day, name, None)  # a line ends in the figure that the card leaves out
     return {**sheet, "days": days, "shared": True}
 
 

@@ -81,6 +81,7 @@ def _base(own: Row, everybody: Row, days: int) -> Row:
         "buyers": own["buyers"],
         "revenue_share": rounded(own[revenue] / everybody[revenue], 4) if everybody[revenue] else None,
         "revenue_days": YEAR if lately else None,
+        "revenue_buyers": own["buyers_365"] if lately else own["buyers"],
         "drawn": own.get("drawn", 0),
         "days": days,
         "few": own["customers"] < FEW,

@@ -6,6 +6,7 @@ SELECT
     (min(t.first_seen_at) AT TIME ZONE %(zone)s)::date AS began,
     count(*) FILTER (WHERE t.inbound_total > 0) AS speakers,
     count(*) FILTER (WHERE t.orders_total > 0) AS buyers,
+    count(*) FILTER (WHERE t.revenue_365 <> 0) AS buyers_365,
     count(*) FILTER (WHERE m.confidence < 0.5) / count(*)::float8 AS border_share,
     coalesce(sum(t.revenue_365), 0)::float8 AS revenue_365,
     coalesce(sum(t.average_order * t.orders_total), 0) AS revenue,

@@ -59,7 +59,7 @@ def words(text: str) -> dict[str, Any]:
 CARD: dict[str, Any] = {
     "base": {
         "customers": 40, "of": 90, "speakers": 30, "buyers": 20, "revenue_share": 0.3, "revenue_days": 365,
-        "drawn": 40, "days": 365, "few": False,
+        "revenue_buyers": 12, "drawn": 40, "days": 365, "few": False,
     },
     "who": {
         "city": [
@@ -191,6 +191,56 @@ def test_a_shared_card_names_each_part_that_leaves(share: PersonaShare) -> None:
     }
     assert shared_card({**CARD, "invented": "something new"}).keys() == shared_card(CARD).keys()
     assert set(shared_card(CARD)["value"]) == {"value_365"}, "of four customers nothing is told"
+
+
+def test_what_is_left_out_cannot_be_reckoned_from_what_is_told() -> None:
+    told = shared_card(CARD)
+    assert told["networks"] == {
+        "shares": [{"network": "email", "share": 1.0, "n": 99, "customers": 6}],
+        "base": 99,
+        "days": 90,
+    }
+    assert [(row["share"], row["base"]) for row in told["reasons"]] == [(1.0, 30)]
+    whole = [{**row, "customers": 6} for row in CARD["reasons"]]
+    assert shared_card({**CARD, "reasons": whole})["reasons"] == whole
+
+
+@pytest.mark.parametrize("buyers", [0, 4, None])
+def test_the_revenue_of_few_is_not_told(buyers: int | None) -> None:
+    assert shared_card(CARD)["base"]["revenue_share"] == 0.3
+    base = {name: one for name, one in CARD["base"].items() if name != "revenue_buyers"}
+    more = {} if buyers is None else {"revenue_buyers": buyers}
+    assert shared_card({**CARD, "base": {**base, **more}})["base"]["revenue_share"] is None
+
+
+def test_an_interval_and_a_duration_known_of_few_are_not_told() -> None:
+    assert shared_card(CARD)["value"]["value_365"]["low"] == 100.0
+    assert shared_card(CARD)["who"]["months_with_us"] == 9.0
+    value = {"value_365": {**CARD["value"]["value_365"], "intervals": 4}}
+    told = shared_card({**CARD, "value": value, "who": {**CARD["who"], "months_known": 4}})
+    assert (told["value"]["value_365"]["low"], told["value"]["value_365"]["high"]) == (None, None)
+    assert told["value"]["value_365"]["here"] == 400
+    assert told["who"]["months_with_us"] is None
+
+
+def test_no_line_ends_in_a_figure_that_the_card_leaves_out(persona: Persona, share: PersonaShare) -> None:
+    persona.card = {**CARD, "value": {"value_365": figure(400), "sentiment": figure(0.4321, 4)}}
+    persona.save()
+    today = Workspace.current().today()
+    for ago in (1, 0):
+        PersonaDay.objects.create(
+            persona=persona, day=today - timedelta(days=ago), members=40, value_365=8123, sentiment=0.87
+        )
+    page = opened(share_token(share)).content.decode()
+    assert "8,123" in page
+    assert "0.87" not in page, "the mood of four"
+
+
+def test_a_card_written_of_few_is_not_shared_once_others_join(persona: Persona, share: PersonaShare) -> None:
+    persona.card = {**CARD, "base": {**CARD["base"], "customers": 3, "few": True}}
+    persona.save()
+    assert persona.members >= LEAST_MEMBERS
+    assert opened(share_token(share)).status_code == 404
 
 
 def test_an_hour_of_few_customers_is_left_empty_and_is_not_the_best_one() -> None:

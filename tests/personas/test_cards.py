@@ -147,6 +147,7 @@ def test_a_card_counts_its_members_and_everybody(personas: tuple[Persona, Person
     assert (first.members, first.share, first.border_share, second.border_share) == (3, 0.75, 0.0, 1.0)
     assert first.card["base"] == {
         "customers": 3, "of": 4, "speakers": 0, "buyers": 3, "revenue_share": 1.0, "revenue_days": 365,
+        "revenue_buyers": 3,
         "drawn": 3, "days": 365, "few": True,
     }  # fmt: skip
     assert first.card["who"]["country"] == [{"value": "BE", "n": 3, "share": 1.0, "base": 3}]
