@@ -46,10 +46,12 @@ def _what_dies_comes_back(installation):
             "celery -A config beat")  # fmt: skip
     for words in kept:
         wait_until(lambda words=words: installation.find(words) is not None, seconds=20)
-        killed = installation.find(words)
-        killed.kill()
+    dead = {words: installation.find(words) for words in kept}
+    for process in dead.values():
+        process.kill()
+    for words, killed in dead.items():
         wait_until(
-            lambda words=words, killed=killed: _is_another(installation.find(words), killed), seconds=20
+            lambda words=words, killed=killed: _is_another(installation.find(words), killed), seconds=40
         )
     wait_until(installation.healthy, seconds=30)
 

@@ -34,12 +34,11 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> PersonaModel:
     return found
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_pages_can_be_read_by_everybody(
-    waiting: PersonaModel, mia: Any, new_window: Callable[..., Page], width: int, theme: str
+    waiting: PersonaModel, mia: Any, new_window: Callable[..., Page], width: int
 ) -> None:
-    window = new_window(mia, width=width, theme=theme)
+    window = new_window(mia, width=width)
     segment = create_segment(name="Others", rule=RULE, by=None)
     for url in (
         reverse("personas:persona-list"),
