@@ -43,11 +43,10 @@ def test_pairs_are_answered_by_keyboard(amy: Any, new_window: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_queue_can_be_read_by_everybody(ada: Any, new_window: Any, width: int, theme: str) -> None:
+def test_the_queue_can_be_read_by_everybody(ada: Any, new_window: Any, width: int) -> None:
     suspect()
     suspect(0.85, city="Malmö")
-    window = new_window(ada, width=width, theme=theme)
+    window = new_window(ada, width=width)
     window.goto("/customers/duplicates/")
     expect(window.get_by_role("heading", name="Phone numbers one digit apart").first).to_be_visible()
     assert violations(window) == []
