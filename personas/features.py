@@ -41,7 +41,8 @@ NEVER = (
 @dataclass(frozen=True)
 class Feature:
     """One habit. `more` and `less` say in words what a high and a low value mean; names are built from
-    `adjectives` and `nouns`, each (for high, for low), '' for none. `shown` formats one value."""
+    `adjectives` and `nouns`, each (for high, for low), '' for none. `shown` formats one value; where
+    `less` names the other part of a whole (`halves`), what is left of a share is told with it."""
 
     name: str
     value: Callable[[Frame], Column]
@@ -52,6 +53,7 @@ class Feature:
     needs: tuple[str, ...]
     adjectives: tuple[str, str] = ("", "")
     nouns: tuple[str, str] = ("", "")
+    halves: bool = False
     caution: str = ""
 
     @property
@@ -172,6 +174,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("public_share",),
         adjectives=("outspoken", "discreet"),
+        halves=True,
     ),
     Feature(
         "call_share",
@@ -182,6 +185,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("call_share", "public_share"),
         nouns=("callers", ""),
+        halves=True,
     ),
     Feature(
         "review_share",
@@ -261,6 +265,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("morning_share", "evening_share"),
         adjectives=("morning", "afternoon"),
+        halves=True,
     ),
     Feature(
         "office_share",
@@ -271,6 +276,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("office_share", "weekend_share"),
         adjectives=("office-hours", ""),
+        halves=True,
     ),
     Feature(
         "evening_share",
@@ -291,6 +297,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("weekend_share",),
         adjectives=("weekend", "weekday"),
+        halves=True,
     ),
     Feature(
         "payday_share",
@@ -301,6 +308,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("payday_share",),
         adjectives=("payday", "mid-month"),
+        halves=True,
     ),
     Feature(
         "festive_share",
@@ -321,6 +329,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("orders_total", "inbound_total"),
         nouns=("buyers", "conversationalists"),
+        halves=True,
     ),
     Feature(
         "unit_price",
@@ -363,6 +372,7 @@ FEATURES: tuple[Feature, ...] = (
         ("discount_share",),
         adjectives=("", "full-price"),
         nouns=("bargain hunters", ""),
+        halves=True,
     ),
     Feature(
         "refund_share",
@@ -383,6 +393,7 @@ FEATURES: tuple[Feature, ...] = (
         "share",
         ("repeat_share",),
         nouns=("repeat buyers", "explorers"),
+        halves=True,
     ),
     Feature(
         "order_gap",
@@ -576,11 +587,12 @@ def shrink(values: Floats, evidence: Floats, prior: Prior) -> Floats:
     return prior.mean + weight * (own - prior.mean)
 
 
-def show(feature: Feature, value: float) -> str:
-    """One value as a person reads it."""
+def show(feature: Feature, value: float, *, high: bool = True) -> str:
+    """One value as a person reads it, beside the words for a high or a low one."""
     match feature.shown:
         case "share":
-            return f"{100 * value:.0f} %"
+            told = value if high or not feature.halves else 1 - value
+            return f"{100 * told:.0f} %"
         case "signed":
             return f"{value:+.2f}"
         case "characters":

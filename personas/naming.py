@@ -51,10 +51,11 @@ def explain_names(features: Sequence[str], centers: Floats, units: Units) -> tup
 
 def _word(name: str, word: str, apart: float, units: Units, place: int) -> Word:
     feature, mean = BY_NAME[name], float(units.mean[place])
-    words = feature.more if apart > 0 else feature.less
+    high = apart > 0
+    words = feature.more if high else feature.less
     if feature.shown != "country":
         own = float(apart * units.scale[place] + mean)
-        words = f"{words}: {show(feature, own)}, all customers {show(feature, mean)}"
+        words = f"{words}: {show(feature, own, high=high)}, all customers {show(feature, mean, high=high)}"
     return {"word": word, "feature": feature.name, "text": words}
 
 

@@ -83,7 +83,7 @@ def _sentence(feature: Feature, high: bool, value: float, count: float, prior: P
     words = feature.more if high else feature.less
     if feature.shown == "country":
         return words
-    own, typical = show(feature, float(value)), show(feature, prior.mean)
+    own, typical = show(feature, float(value), high=high), show(feature, prior.mean, high=high)
     if feature.shown == "share":
         own = f"{own} of {int(count)}"
     return f"{words} ({own}, typical {typical})"

@@ -160,13 +160,15 @@ class _Space:
 
     def _sentence(self, one: int, row: Floats, values: Floats, evidence: Floats) -> str:
         feature = BY_NAME[self.used[one]]
-        words = feature.more if row[one] > 0 else feature.less
+        high = bool(row[one] > 0)
+        words = feature.more if high else feature.less
         if feature.shown == "country":
             return words
-        own, mean = show(feature, float(values[one])), self.model.priors[self.places[one]].mean
+        mean = self.model.priors[self.places[one]].mean
+        own, typical = show(feature, float(values[one]), high=high), show(feature, mean, high=high)
         if feature.shown == "share":
             own = f"{own} of {max(1, round(float(evidence[one])))}"
-        return f"{words} ({own}, typical {show(feature, mean)})"
+        return f"{words} ({own}, typical {typical})"
 
 
 def _target(persona: Persona, space: _Space, now: datetime) -> _Target | None:

@@ -32,6 +32,7 @@ from personas.features import (
     estimate_prior,
     home_country,
     measure,
+    show,
     shrink,
     touches,
 )
@@ -174,8 +175,11 @@ FIGURES = re.compile(
 
 
 def test_reasons_say_what_is_so(assigned: pd.DataFrame) -> None:
-    """A sentence of more stands with a figure above the typical one, a sentence of less below."""
-    more = {feature.more for feature in FEATURES}
+    """Whoever does something more than most has a figure above the typical one, whoever does less below.
+
+    So have those who do the other thing more: "in private more than most" comes with the private part.
+    """
+    more = {feature.more for feature in FEATURES} | {one.less for one in FEATURES if one.halves}
     told = 0
     for sentence in assigned["reasons"].map(json.loads).explode().dropna():
         words, found = sentence.split(" (")[0], FIGURES.search(sentence)
@@ -185,6 +189,15 @@ def test_reasons_say_what_is_so(assigned: pd.DataFrame) -> None:
         assert own >= typical if words in more else own <= typical, sentence
         told += 1
     assert told > 4_000
+
+
+def test_words_of_the_other_half_come_with_its_figure() -> None:
+    for feature in FEATURES:
+        turned = show(feature, 0.25, high=False) != show(feature, 0.25)
+        assert turned == feature.halves
+        assert not feature.halves or feature.shown == "share"
+        assert feature.halves or " more than most" not in feature.less
+    assert show(BY_NAME["public_share"], 0.25, high=False) == "75 %"
 
 
 def test_almost_everybody_has_three_different_reasons(assigned: pd.DataFrame) -> None:
