@@ -150,7 +150,9 @@ class Job(models.Model):
 
     @property
     def percent(self) -> int:
-        """0 to 100; 0 while the total is not known."""
+        """0 to 100; 0 while the total is not known, 100 once it is done, whatever was counted."""
+        if self.state == JobState.DONE:
+            return 100
         return min(100, round(100 * self.done / self.total)) if self.total else 0
 
     @property

@@ -47,6 +47,15 @@ def test_a_job_runs_to_its_end_and_tells(counting: list[int]) -> None:
     assert Event.objects.filter(type="job.changed").exists()
 
 
+def test_what_is_done_is_done_whatever_was_counted() -> None:
+    job = Job(state=JobState.RUNNING, done=73, total=100)
+    assert job.percent == 73
+    job.state = JobState.DONE
+    assert job.percent == 100
+    assert Job(state=JobState.DONE).percent == 100
+    assert Job(state=JobState.FAILED, done=73, total=100).percent == 73
+
+
 def test_a_job_goes_on_where_a_dead_runner_left_it(counting: list[int]) -> None:
     job = jobs.start_job("counting", "Count", enqueue=False)
     jobs.claim(job.pk)
