@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.db import connection
@@ -52,7 +53,7 @@ def zone_names() -> tuple[str, ...]:
     return tuple(sorted(known & available_timezones()))
 
 
-def zone_parameters(workspace: str) -> dict[str, str | list[str]]:
+def zone_parameters(workspace: str) -> dict[str, Any]:
     """What a statement finds everybody's zone by, as `next_batch.sql` does."""
     valid = set(zone_names())
     countries = {country: zone for country, zone in country_zones().items() if zone in valid}
