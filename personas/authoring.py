@@ -65,6 +65,15 @@ def one_a_line(name: str, text: str) -> str:
     return "\n".join(lines)
 
 
+def check_name(name: str, *, but: Persona | None = None) -> None:
+    """Raises ValidationError where an active persona has this name."""
+    others = Persona.objects.filter(is_active=True, name__iexact=name)
+    if but is not None:
+        others = others.exclude(pk=but.pk)
+    if others.exists():
+        raise ValidationError({"name": _("Another persona has this name.")})
+
+
 @transaction.atomic
 def edit_persona(*, persona: Persona, words: Mapping[str, Any], seen: int, by: User) -> Persona:
     """Write what people wrote. `seen` is the count of edits that the form was opened with.
@@ -80,6 +89,8 @@ def edit_persona(*, persona: Persona, words: Mapping[str, Any], seen: int, by: U
     changed = [name for name in WORDS if name in words and getattr(held, name) != words[name]]
     if not changed:
         return held
+    if "name" in changed:
+        check_name(words["name"], but=held)
     for name in changed:
         setattr(held, name, words[name])
     if "name" in changed:

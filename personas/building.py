@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from django.db import DatabaseError, connection, transaction
 
 from core.conditions import (
+    Condition,
     Context,
     Group,
     Node,
@@ -79,7 +80,7 @@ def in_levels(segments: Iterable[Segment]) -> list[list[Segment]]:
     Those in a circle, and what asks about them, come last, each a level of its own.
     """
     waiting = {segment.pk: segment for segment in sorted(segments, key=lambda one: one.pk)}
-    asked = {pk: _asked(segment) & waiting.keys() for pk, segment in waiting.items()}
+    asked = {pk: asked_by(segment) & waiting.keys() for pk, segment in waiting.items()}
     levels: list[list[Segment]] = []
     while waiting:
         ready = [pk for pk in waiting if not asked[pk] & waiting.keys() - {pk}]
@@ -91,11 +92,30 @@ def in_levels(segments: Iterable[Segment]) -> list[list[Segment]]:
     return levels
 
 
-def _asked(segment: Segment) -> set[int]:
+def asked_by(segment: Segment) -> set[int]:
+    """The segments that a segment's rule asks about; none where it cannot be read."""
     try:
         return segments_in(segment_rule(segment))
     except RuleInvalid:
         return set()
+
+
+def asking_about(*fields: str) -> set[int]:
+    """The segments whose rule asks about a field that begins so, itself or through segments it asks about."""
+    segments = list(Segment.objects.all())
+    asked = {segment.pk: asked_by(segment) for segment in segments}
+    found = {segment.pk for segment in segments if _names_any(segment, fields)}
+    while more := {pk for pk, others in asked.items() if pk not in found and others & found}:
+        found |= more
+    return found
+
+
+def _names_any(segment: Segment, fields: tuple[str, ...]) -> bool:
+    try:
+        asked = list(leaves(segment_rule(segment)))
+    except RuleInvalid:
+        return False
+    return any(isinstance(leaf, Condition) and leaf.field.name.startswith(fields) for leaf in asked)
 
 
 def needs_build(segment: Segment, today: date, zone: str, built: set[int]) -> bool:

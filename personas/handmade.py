@@ -16,7 +16,9 @@ from accounts.services import record_audit
 from core.events import emit
 from core.jobs import JobIsOpen, Progress, start_job
 from core.models import Job, Workspace
-from personas.memberships import asking_about_personas, follow_segments
+from personas.authoring import check_name
+from personas.building import asking_about
+from personas.memberships import PERSONA, follow_segments
 from personas.models import Persona, Segment
 from personas.nightly import Run, register_step
 
@@ -40,7 +42,7 @@ def make_persona(
     Its members come with `start_following`. Raises ValidationError.
     """
     _allow(by)
-    if segment.pk in asking_about_personas():
+    if segment.pk in asking_about(PERSONA):
         raise ValidationError(
             _(
                 "The rule of this segment asks about personas: whoever joined the persona could leave the "
@@ -51,7 +53,7 @@ def make_persona(
         raise ValidationError(_("There is a persona of this segment already."))
     made = list(Persona.objects.select_for_update().filter(segment__isnull=False, is_active=True).in_order())
     persona = Persona.objects.create(
-        name=free_name(name),
+        name=_free_name(name),
         icon=icon,
         tone=tone,
         rank=made[-1].rank + 1 if made else 0,
@@ -108,38 +110,12 @@ def move_persona(*, persona: Persona, up: bool, by: User | None = None) -> None:
     order_personas(ids=ids, by=by)
 
 
-@transaction.atomic
-def rename_persona(
-    *,
-    persona: Persona,
-    name: str | None = None,
-    icon: str | None = None,
-    tone: int | None = None,
-    by: User | None = None,
-) -> Persona:
-    """Another name, icon or tone; a name given by hand is kept over refits. Raises ValidationError."""
-    _allow(by)
-    persona = Persona.objects.select_for_update().get(pk=persona.pk)
-    if name is not None and name.strip() != persona.name:
-        persona.name, persona.named_by_hand = free_name(name, but=persona), True
-    persona.icon = icon if icon is not None else persona.icon
-    persona.tone = tone if tone is not None else persona.tone
-    persona.save(update_fields=["name", "named_by_hand", "icon", "tone"])
-    record_audit(by=by, verb="persona.renamed", target=persona)
-    emit("persona.changed", channels=["staff"], persona=persona.pk)
-    return persona
-
-
-def free_name(name: str, *, but: Persona | None = None) -> str:
+def _free_name(name: str) -> str:
     """The name without spaces around it. Raises ValidationError where an active persona has it."""
     name = name.strip()
     if not name or len(name) > 120:
-        raise ValidationError(_("Give the persona a name of at most 120 characters."))
-    others = Persona.objects.filter(is_active=True, name__iexact=name)
-    if but is not None:
-        others = others.exclude(pk=but.pk)
-    if others.exists():
-        raise ValidationError(_("Another persona has this name."))
+        raise ValidationError({"name": _("Give the persona a name of at most 120 characters.")})
+    check_name(name)
     return name
 
 

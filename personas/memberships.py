@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
-from core.conditions import RuleInvalid, leaves
 from core.events import emit
 from core.sql import statement
-from personas.building import segment_rule, segments_in
-from personas.models import Persona, Segment
+from personas.building import asking_about
+from personas.models import Persona
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("customer_id", "cluster", "persona_id", "confidence", "reasons")
+PERSONA = "persona"
+"""Fields of rules that ask about a persona begin so."""
 
 
 @contextmanager
@@ -97,25 +98,5 @@ def by_hand() -> list[int]:
     found = list(made.order_by("rank", "pk"))
     if not found:
         return []
-    circular = asking_about_personas()
+    circular = asking_about(PERSONA)
     return [one.pk for one in found if one.segment_id not in circular]
-
-
-def asking_about_personas() -> set[int]:
-    """The segments whose rule asks about a persona, itself or through segments it asks about."""
-    segments = list(Segment.objects.all())
-    asked = {one.pk: _asked(one) for one in segments}
-    found = {pk for pk, (about_persona, _others) in asked.items() if about_persona}
-    while more := {pk for pk, (_own, others) in asked.items() if pk not in found and others & found}:
-        found |= more
-    return found
-
-
-def _asked(segment: Segment) -> tuple[bool, set[int]]:
-    """Whether a rule asks about personas, and the segments it asks about."""
-    try:
-        rule = segment_rule(segment)
-    except RuleInvalid:
-        return False, set()
-    names = (str(getattr(getattr(leaf, "field", None), "name", "")) for leaf in leaves(rule))
-    return any(name.startswith("persona") for name in names), segments_in(rule)

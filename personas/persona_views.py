@@ -16,7 +16,8 @@ from accounts.permissions import requires, staff
 from core.filters import LARGEST_ID
 from core.paging import Sort, desc, page_for
 from personas import comparing, handmade, proposals
-from personas.memberships import asking_about_personas
+from personas.building import asking_about
+from personas.memberships import PERSONA
 from personas.models import Persona, PersonaDay, PersonaMembership, Segment
 from personas.nightly import newest_rebuild
 from personas.persona_forms import PersonaMakeForm
@@ -36,7 +37,7 @@ def persona_list(request: HttpRequest) -> HttpResponse:
     personas = list(Persona.objects.shown().select_related("segment"))
     trends = _trends(personas)
     made = [one for one in personas if one.is_by_hand]
-    circular = asking_about_personas() if made else set()
+    circular = asking_about(PERSONA) if made else set()
     rows = [
         {
             "persona": one,
@@ -135,7 +136,7 @@ def persona_make(request: HttpRequest) -> HttpResponse:
         "form": form,
         "segment": segment,
         "taken": taken,
-        "is_circular": segment.pk in asking_about_personas(),
+        "is_circular": segment.pk in asking_about(PERSONA),
     }
     return render(request, "personas/persona_make.html", context, status=422 if form.errors else 200)
 

@@ -11,28 +11,30 @@ from typing import Any
 
 from django.db.models.signals import post_save
 
-from core.conditions import RuleInvalid, leaves
 from crm.models import Customer, CustomerTouch
 from crm.profiling import FLAG
-from personas.building import customer_rule
+from personas.building import asking_about
+from personas.memberships import PERSONA
 from personas.models import (
     Lookalike,
     PersonaChange,
     PersonaMembership,
     Prediction,
-    Segment,
     SegmentMembership,
 )
 from personas.privacy import drop_quotes
 from personas.words import forget_words
 
-INFERRED = ("prediction.", "persona")
+INFERRED = ("prediction.", PERSONA)
 """Fields of rules that look at what was inferred begin so."""
 
 
 def forget_profile(customers: Sequence[int]) -> Mapping[str, int]:
-    """Delete persona, predictions, moves, and memberships that rest on them; rows by what they were."""
-    segments = [one.pk for one in Segment.objects.all() if rests_on_inference(one)]
+    """Delete persona, predictions, moves, and memberships that rest on them; rows by what they were.
+
+    Also memberships of segments that ask about such a one.
+    """
+    segments = asking_about(*INFERRED)
     gone = {
         "quotes": drop_quotes(customers),
         "personas": PersonaMembership.objects.filter(customer_id__in=customers).delete()[0],
@@ -46,20 +48,6 @@ def forget_profile(customers: Sequence[int]) -> Mapping[str, int]:
     gone["words"] = forget_words(customers)
     CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=pk) for pk in customers])
     return gone
-
-
-def rests_on_inference(segment: Segment) -> bool:
-    """Whether a segment's rule asks about a persona or a prediction."""
-    try:
-        asked = leaves(customer_rule(segment.rule))
-    except RuleInvalid:
-        return False
-    return any(_name(leaf).startswith(INFERRED) for leaf in asked)
-
-
-def _name(leaf: Any) -> str:
-    found = getattr(leaf, "field", None)
-    return str(getattr(found, "name", ""))
 
 
 def _follow(instance: Customer, update_fields: frozenset[str] | None, **_rest: Any) -> None:

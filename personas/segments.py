@@ -16,16 +16,16 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
-from core.conditions import Node, RuleInvalid, to_json
+from core.conditions import Node, to_json
 from core.events import emit
 from core.jobs import JobIsOpen, Progress, start_job
 from core.models import Job, Workspace
 from personas.building import (
     Built,
+    asked_by,
     build_segment,
     customer_rule,
     in_order,
-    segment_rule,
     segments_in,
 )
 from personas.memberships import follow_segments
@@ -89,7 +89,7 @@ def _change_rule(segment: Segment, rule: Mapping[str, Any]) -> None:
         raise ValidationError(_("A list by hand has no rule. Copy it into a segment by rule instead."))
     node = customer_rule(rule)
     if segment.is_frozen:
-        raise ValidationError("This segment is frozen. Unfreeze it before you change its rule.")
+        raise ValidationError(_("This segment is frozen. Thaw it before you change its rule."))
     _refuse_circle(segment, node)
     spelled = to_json(node)
     if spelled != segment.rule:
@@ -104,17 +104,10 @@ def _refuse_circle(segment: Segment, node: Node) -> None:
     while waiting:
         pk = waiting.pop()
         if pk == segment.pk:
-            raise ValidationError("This rule would ask about its own segment. Choose another one.")
+            raise ValidationError(_("This rule would ask about its own segment. Choose another one."))
         if pk in others and pk not in seen:
             seen.add(pk)
-            waiting |= _asked(others[pk]) - seen
-
-
-def _asked(segment: Segment) -> set[int]:
-    try:
-        return segments_in(segment_rule(segment))
-    except RuleInvalid:
-        return set()
+            waiting |= asked_by(others[pk]) - seen
 
 
 @transaction.atomic
@@ -179,7 +172,7 @@ class Use:
 def used_by(segment: Segment) -> list[Segment]:
     """Segments whose rule asks about this one, by name."""
     return [
-        one for one in Segment.objects.exclude(pk=segment.pk).order_by("name") if segment.pk in _asked(one)
+        one for one in Segment.objects.exclude(pk=segment.pk).order_by("name") if segment.pk in asked_by(one)
     ]
 
 
@@ -234,7 +227,7 @@ def _build_now(segment: Segment) -> Built:
 def _with_dependents(segment_id: int) -> list[Segment]:
     """The segment and all that ask about it, by whatever detour, in order of building."""
     segments = {one.pk: one for one in Segment.objects.all()}
-    asked = {pk: _asked(one) for pk, one in segments.items()}
+    asked = {pk: asked_by(one) for pk, one in segments.items()}
     found = {segment_id} & segments.keys()
     while more := {pk for pk in segments if pk not in found and asked[pk] & found}:
         found |= more
@@ -244,11 +237,11 @@ def _with_dependents(segment_id: int) -> list[Segment]:
 def _free_name(name: str, but: Segment | None = None) -> str:
     name = name.strip()
     if not name:
-        raise ValidationError("Give the segment a name.")
+        raise ValidationError(_("Give the segment a name."))
     if len(name) > 120:
-        raise ValidationError("Give the segment a name of at most 120 characters.")
+        raise ValidationError(_("Give the segment a name of at most 120 characters."))
     if Segment.objects.filter(Q(name=name) & ~Q(pk=but.pk if but else None)).exists():
-        raise ValidationError("Another segment has this name.")
+        raise ValidationError(_("Another segment has this name."))
     return name
 
 

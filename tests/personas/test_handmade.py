@@ -13,6 +13,7 @@ from core.models import Workspace
 from crm.models import Customer
 from personas import clustering, handmade
 from personas.assigning import assign
+from personas.authoring import edit_persona
 from personas.memberships import follow_segments
 from personas.models import (
     Persona,
@@ -232,13 +233,19 @@ def test_names_are_free_and_kept_over_refits(three: Any, mia: Any) -> None:
     for name in ("", "  ", "x" * 121, taken.name.upper()):
         with pytest.raises(ValidationError):
             handmade.make_persona(segment=segment, name=name, by=mia)
-    renamed = handmade.rename_persona(persona=taken, name="Ritual pourers", by=mia)
+    renamed = edit_persona(persona=taken, words={"name": "Ritual pourers"}, seen=taken.edits, by=mia)
     assert (renamed.name, renamed.named_by_hand) == ("Ritual pourers", True)
     assign(work(1, refit=True))
     assert Persona.objects.get(pk=taken.pk).name == "Ritual pourers"
     handmade.make_persona(segment=segment, name="A", by=mia)
     with pytest.raises(ValidationError, match="already"):
         handmade.make_persona(segment=segment, name="B", by=mia)
+    for name in ("A", "ritual pourers"):
+        other = Persona.objects.filter(is_active=True).exclude(name__iexact=name).first()
+        assert other is not None
+        with pytest.raises(ValidationError, match="Another persona"):
+            edit_persona(persona=other, words={"name": name}, seen=other.edits, by=mia)
+    edit_persona(persona=renamed, words={"name": "Ritual Pourers"}, seen=renamed.edits, by=mia)
 
 
 def test_only_marketing_makes_orders_renames_and_retires(three: Any, mia: Any, amy: Any, vic: Any) -> None:
@@ -250,7 +257,7 @@ def test_only_marketing_makes_orders_renames_and_retires(three: Any, mia: Any, a
         with pytest.raises(PermissionDenied):
             handmade.order_personas(ids=[persona.pk], by=nobody)
         with pytest.raises(PermissionDenied):
-            handmade.rename_persona(persona=persona, name="B", by=nobody)
+            edit_persona(persona=persona, words={"name": "B"}, seen=persona.edits, by=nobody)
         with pytest.raises(PermissionDenied):
             handmade.retire_persona(persona=persona, by=nobody)
     computed = Persona.objects.filter(segment=None).first()

@@ -20,12 +20,17 @@ from personas.models import (
     SegmentMembership,
     Traits,
 )
-from personas.profiling import rests_on_inference
 from tests.engagement.events import account, inbound
 
 pytestmark = pytest.mark.django_db
 
 SAID = "I would buy this kettle again and again, it is wonderful"
+
+
+def joins(customer: Customer, name: str, rule: dict[str, Any]) -> None:
+    """Somebody is in a segment of this rule."""
+    segment = Segment.objects.create(name=name, rule={"all": [rule]})
+    SegmentMembership.objects.create(segment=segment, customer=customer, version=1, since=timezone.now())
 
 
 @pytest.fixture
@@ -48,8 +53,9 @@ def profiled() -> Customer:
         "by country": {"field": "customer.country", "op": "is", "value": "PT"},
     }
     for name, rule in rules.items():
-        segment = Segment.objects.create(name=name, rule={"all": [rule]})
-        SegmentMembership.objects.create(segment=segment, customer=customer, version=1, since=now)
+        joins(customer, name, rule)
+    asked = Segment.objects.get(name="by persona")
+    joins(customer, "by detour", {"field": "segment", "op": "in", "value": [asked.pk]})
     return customer
 
 
@@ -66,10 +72,8 @@ def test_a_refusal_takes_out_at_once_what_was_inferred(profiled: Customer, ada: 
 def test_facts_and_segments_by_facts_stay(profiled: Customer) -> None:
     refuse_profiling(customer=profiled, source="customer")
     assert Traits.objects.filter(customer=profiled).exists()
-    stayed = set(SegmentMembership.objects.values_list("segment__name", flat=True))
-    inferred = {one.name for one in Segment.objects.all() if rests_on_inference(one)}
-    assert stayed == set(Segment.objects.values_list("name", flat=True)) - inferred
-    assert inferred == {"by persona", "by value"}
+    stayed = SegmentMembership.objects.values_list("segment__name", flat=True)
+    assert list(stayed) == ["by country"]
 
 
 def test_a_refusal_is_written_down_once(profiled: Customer, ada: Any) -> None:
