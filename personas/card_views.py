@@ -46,6 +46,8 @@ def persona_edit(request: HttpRequest, pk: int) -> HttpResponse:
             form.add_error(None, error)
             theirs = _differing(form, error.persona)
             form = _opened_anew(form, error.persona)
+        except ValidationError as error:
+            form.add_error(None, error)
         else:
             messages.success(request, _("Saved. Every rebuild keeps it."))
             return redirect("personas:persona-detail", pk)

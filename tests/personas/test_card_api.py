@@ -78,6 +78,12 @@ def test_wrong_words_are_refused(api: Caller, persona: Persona, body: Any, wrong
     assert persona.edits == 0
 
 
+def test_no_name_is_given_twice(api: Caller, persona: Persona) -> None:
+    Persona.objects.create(name="Taken")
+    answer = api.patch(f"personas/{persona.pk}/", {"edits": 0, "name": "taken"})
+    assert (answer.status_code, errors(answer)) == (400, [("invalid", "name")])
+
+
 def test_notes_are_written_read_changed_and_deleted(api: Caller, persona: Persona) -> None:
     place = f"personas/{persona.pk}/notes/"
     made = api.post(place, {"part": "who", "text": "Flats", "source": "Visits"})

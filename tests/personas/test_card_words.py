@@ -109,6 +109,15 @@ def test_what_does_not_fit_is_refused(
     assert (persona.name, persona.edits) == ("A", 0)
 
 
+def test_no_two_personas_have_one_name(persona: Persona, mia: Any, signed_in: Any) -> None:
+    Persona.objects.create(name="Taken")
+    answer = signed_in(mia).post(reverse("personas:persona-edit", args=[persona.pk]), form(name="taken"))
+    assert answer.status_code == 422
+    assert "Another persona has this name." in answer.content.decode()
+    persona.refresh_from_db()
+    assert (persona.name, persona.edits) == ("A", 0)
+
+
 # Notes
 
 
