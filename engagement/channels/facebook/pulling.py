@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.utils import timezone
@@ -10,7 +11,7 @@ from engagement.channels.facebook import events
 from engagement.channels.meta.client import Graph
 from engagement.channels.meta.conversations import PER_PAGE, conversations, fields, messages
 from engagement.channels.meta.messaging import time_of
-from engagement.channels.meta.reading import Json
+from engagement.channels.meta.steps import Step, Steps
 from engagement.channels.meta.walking import Reach, Taken, Task, listed, mark_of, next_after, parked
 from engagement.channels.shapes import Bad, Event, PostRef
 
@@ -28,28 +29,24 @@ MESSAGE_FIELDS = (
 )
 
 
-class Reader:
+class Reader(Steps):
     """The steps of a walk over one Page."""
 
     def __init__(self, graph: Graph, page: str) -> None:
-        self.graph, self.page = graph, page
+        super().__init__(graph)
+        self.page = page
 
-    def step(self, task: Task, reach: Reach) -> Taken:
-        """Ask for one page of one list. Raises SendFailed."""
-        steps = {
+    def steps(self) -> Mapping[str, Step]:
+        """Posts and what is written under them, conversations and their messages."""
+        return {
             "feed": self._feed,
             "comments": self._comments,
             "conversations": self._conversations,
             "messages": self._messages,
         }
-        return steps[task.kind](task, reach) if task.kind in steps else Taken()
-
-    def _ask(self, path: str, task: Task, **params: object) -> Json:
-        more = {"after": task.after} if task.after else {}
-        return self.graph.get(path, **params, **more)
 
     def _feed(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(f"{self.page}/feed", task, fields=POST_FIELDS, limit=25)
+        answer = self.ask(f"{self.page}/feed", task, fields=POST_FIELDS, limit=25)
         said: list[Event] = []
         posts: list[PostRef] = []
         bad: list[Bad] = []
@@ -75,7 +72,7 @@ class Reader:
 
     def _comments(self, task: Task, reach: Reach) -> Taken:
         """Newest first, answers among them, until they are older than the walk reaches."""
-        answer = self._ask(
+        answer = self.ask(
             f"{task.of}/comments", task,
             filter="stream", order="reverse_chronological", fields=COMMENT_FIELDS, limit=100,
         )  # fmt: skip
@@ -92,12 +89,12 @@ class Reader:
         return Taken(fresh, bad=bad, after=after, mark=mark_of(found))
 
     def _conversations(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(
+        answer = self.ask(
             f"{self.page}/conversations", task, platform="messenger", limit=PER_PAGE,
             fields=fields(MESSAGE_FIELDS),
         )  # fmt: skip
         return conversations(answer, events.ours(self.page), reach)
 
     def _messages(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=PER_PAGE)
+        answer = self.ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=PER_PAGE)
         return messages(answer, events.ours(self.page), reach)

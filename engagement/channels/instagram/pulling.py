@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils import timezone
 
 from engagement.channels.instagram import events
@@ -10,6 +12,7 @@ from engagement.channels.meta.conversations import PER_PAGE as PER_CONVERSATION
 from engagement.channels.meta.conversations import conversations, fields, messages
 from engagement.channels.meta.messaging import Ours
 from engagement.channels.meta.reading import Json, whole
+from engagement.channels.meta.steps import Step, Steps
 from engagement.channels.meta.walking import Reach, Taken, Task, listed, mark_of, next_after, parked
 from engagement.channels.shapes import Bad, Event, PostRef
 
@@ -23,31 +26,27 @@ COMMENT_FIELDS = f"{REPLY_FIELDS},replies.limit(50){{{REPLY_FIELDS}}}"
 MESSAGE_FIELDS = "id,created_time,from,to,message,attachments,is_unsupported"
 
 
-class Reader:
+class Reader(Steps):
     """The steps of a walk over one account."""
 
     def __init__(self, graph: Graph, us: Ours) -> None:
-        self.graph, self.us = graph, us
+        super().__init__(graph)
+        self.us = us
 
-    def step(self, task: Task, reach: Reach) -> Taken:
-        """Ask for one page of one list. Raises SendFailed."""
-        steps = {
+    def steps(self) -> Mapping[str, Step]:
+        """Posts and what is written under them, conversations and their messages."""
+        return {
             "media": self._media,
             "comments": self._comments,
             "replies": self._replies,
             "conversations": self._conversations,
             "messages": self._messages,
         }
-        return steps[task.kind](task, reach) if task.kind in steps else Taken()
-
-    def _ask(self, path: str, task: Task, **params: object) -> Json:
-        more = {"after": task.after} if task.after else {}
-        return self.graph.get(path, **params, **more)
 
     def _media(self, task: Task, reach: Reach) -> Taken:
         """Posts with their figures. An answer to an old comment does not move that comment up in its list, so
         a post whose count of comments changed is read whole."""
-        answer = self._ask("me/media", task, fields=MEDIA_FIELDS, limit=PER_PAGE)
+        answer = self.ask("me/media", task, fields=MEDIA_FIELDS, limit=PER_PAGE)
         found, as_of = listed(answer, "posts"), timezone.now()
         posts: list[PostRef] = []
         bad: list[Bad] = []
@@ -65,7 +64,7 @@ class Reader:
         return Taken(posts=posts, bad=bad, tasks=tasks, after=after, mark=mark_of(found), counts=counts)
 
     def _comments(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(f"{task.of}/comments", task, fields=COMMENT_FIELDS, limit=50)
+        answer = self.ask(f"{task.of}/comments", task, fields=COMMENT_FIELDS, limit=50)
         found = listed(answer, "comments")
         said: list[Event] = []
         bad: list[Bad] = []
@@ -83,7 +82,7 @@ class Reader:
 
     def _replies(self, task: Task, reach: Reach) -> Taken:
         post, _colon, parent = task.of.partition(":")
-        answer = self._ask(f"{parent}/replies", task, fields=REPLY_FIELDS, limit=50)
+        answer = self.ask(f"{parent}/replies", task, fields=REPLY_FIELDS, limit=50)
         found = listed(answer, "replies")
         said: list[Event] = []
         bad: list[Bad] = []
@@ -99,12 +98,12 @@ class Reader:
             bad.append(parked("comment", item, error, post=post, parent=parent))
 
     def _conversations(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(
+        answer = self.ask(
             "me/conversations", task, platform="instagram", limit=PER_CONVERSATION,
             fields=fields(MESSAGE_FIELDS),
         )  # fmt: skip
         return conversations(answer, self.us, reach)
 
     def _messages(self, task: Task, reach: Reach) -> Taken:
-        answer = self._ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=PER_CONVERSATION)
+        answer = self.ask(f"{task.of}/messages", task, fields=MESSAGE_FIELDS, limit=PER_CONVERSATION)
         return messages(answer, self.us, reach)
