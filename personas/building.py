@@ -136,7 +136,8 @@ def needs_build(segment: Segment, today: date, zone: str, built: set[int]) -> bo
 
 
 def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> Built:
-    """Bring the members of one segment up to date. A rule that fails leaves the old members and says why.
+    """Bring the members of one segment up to date. A rule that fails leaves the old members and says why;
+    one that was deleted meanwhile has none.
 
     The rule is worked out while people may go on to edit it; only writing what differs holds the segment.
     Where it was edited meanwhile, what the old rule found is thrown away and the new one worked out.
@@ -155,6 +156,8 @@ def build_segment(*, segment_id: int, today: date, zone: str, now: datetime) -> 
             segment.save(update_fields=["size", "built_version", "built_at", "build_seconds", "error"])
             SegmentSize.objects.update_or_create(segment=segment, day=today, defaults={"size": built.size})
             return built
+    except Segment.DoesNotExist:
+        return Built(0)
     except (RuleInvalid, DatabaseError) as error:
         text = str(error).strip()[:1000]
         Segment.objects.filter(pk=segment_id).update(error=text)

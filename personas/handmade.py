@@ -42,6 +42,9 @@ def make_persona(
     Its members come with `start_following`. Raises ValidationError.
     """
     _allow(by)
+    # Held, so that it is neither deleted nor made a persona twice meanwhile.
+    if not Segment.objects.select_for_update().filter(pk=segment.pk).exists():
+        raise ValidationError(_("This segment is gone. Choose another one."))
     if segment.pk in asking_about(PERSONA):
         raise ValidationError(
             _(

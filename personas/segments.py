@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
@@ -31,6 +31,18 @@ from personas.building import (
 from personas.memberships import follow_segments
 from personas.models import Persona, PublishableKey, ReachPlan, Segment, SegmentKind, SegmentPick
 
+RULES_LOCK = 0x5365_6752
+
+
+def _one_at_a_time() -> None:
+    """Who writes or deletes a segment waits for whoever does.
+
+    Names, circles and what rules ask about are looked for in all segments, and nobody sees what another has
+    not committed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RULES_LOCK])
+
 
 @transaction.atomic
 def create_segment(
@@ -46,6 +58,7 @@ def create_segment(
     Raises RuleInvalid or ValidationError.
     """
     allow(by)
+    _one_at_a_time()
     if kind == SegmentKind.LIST and rule:
         raise ValidationError(_("A list by hand has no rule. Leave the rule out, or make a segment by rule."))
     spelled = {} if kind == SegmentKind.LIST else to_json(customer_rule({} if rule is None else rule))
@@ -71,6 +84,7 @@ def update_segment(
 ) -> Segment:
     """Change a segment. Another rule is another version: nobody is told who comes or leaves by it."""
     allow(by)
+    _one_at_a_time()
     segment = Segment.objects.select_for_update().get(pk=segment.pk)
     if name is not None:
         segment.name = _free_name(name, but=segment)
@@ -126,6 +140,7 @@ def freeze_segment(*, segment: Segment, frozen: bool, by: User | None = None) ->
 @transaction.atomic
 def copy_segment(*, segment: Segment, by: User | None = None) -> Segment:
     """Another segment with the same rule, the same people by hand and a free name."""
+    _one_at_a_time()
     taken = set(Segment.objects.values_list("name", flat=True))
     number = 1
     while (name := f"{segment.name[:100]} (copy{'' if number == 1 else f' {number}'})") in taken:
@@ -150,6 +165,8 @@ def copy_segment(*, segment: Segment, by: User | None = None) -> Segment:
 def delete_segment(*, segment: Segment, by: User | None = None) -> None:
     """Delete a segment that nothing uses. Raises ValidationError with the names of what does."""
     allow(by)
+    _one_at_a_time()
+    Segment.objects.select_for_update().filter(pk=segment.pk).first()
     users = ", ".join(use.name for use in uses_of(segment))
     if users:
         raise ValidationError(
