@@ -219,7 +219,9 @@ class APIKeyForm(forms.Form):
 
     def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["scopes"].choices = [(verb, LABELS[verb]) for verb in SCOPES if can(by, verb)]  # type: ignore[attr-defined]
+        # With the verb, since a call that lacks a right is answered by its verb.
+        named = [(verb, f"{LABELS[verb]} ({verb})") for verb in SCOPES if can(by, verb)]
+        self.fields["scopes"].choices = named  # type: ignore[attr-defined]
 
 
 class ProfileForm(forms.ModelForm):

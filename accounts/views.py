@@ -378,7 +378,7 @@ def key_create(request: HttpRequest) -> HttpResponse:
     form = _bound(APIKeyForm, request, by=_me(request))
     if form.is_valid():
         key, token = services.create_api_key(**form.cleaned_data, by=_me(request))
-        context = {"key": key, "token": token, "api_url": f"{settings.PUBLIC_URL}/api/v1/"}
+        context = {"key": key, "token": token, "api_url": f"{settings.PUBLIC_URL}/api/v1/me/"}
         return render(request, "accounts/key_created.html", context)
     return render(request, "accounts/key_create.html", {"form": form}, status=_status(form))
 

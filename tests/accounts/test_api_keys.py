@@ -1,10 +1,12 @@
 """API keys: shown once, hashed, limited, revocable."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework.response import Response
@@ -126,6 +128,11 @@ def test_only_admins_make_keys(max):
         services.create_api_key(name="x", scopes=["customer.read"], by=max)
 
 
+def test_rights_are_named_as_refusals_name_them(ada, signed_in):
+    page = signed_in(ada).get(reverse("accounts:key-create")).content.decode()
+    assert "Push orders (order.write)" in page
+
+
 def test_the_page_shows_a_key_once(ada, signed_in):
     browser = signed_in(ada)
     made = browser.post(
@@ -134,5 +141,7 @@ def test_the_page_shows_a_key_once(ada, signed_in):
     token = made.context["token"]
     assert token in made.content.decode()
     assert "no-store" in made.headers["Cache-Control"]
+    tried = Client().get(urlsplit(made.context["api_url"]).path, headers={"Authorization": f"Bearer {token}"})
+    assert tried.json()["key"]["name"] == "Web shop"
     listed = browser.get(reverse("accounts:key-list")).content.decode()
     assert token not in listed and f"rk_{APIKey.objects.get().prefix}" in listed
