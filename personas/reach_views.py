@@ -88,10 +88,6 @@ def _shown(result: Row, first: date, last: date) -> Row:
         "first": first,
         "last": last,
         "weekdays": [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")],
-        "most_shown": max(
-            (row["n"] for name in ("posts", "messages") for row in result.get(name, ())), default=1
-        ),
-        "most_kind": max((row["n"] for row in result.get("contents", ())), default=1),
     }
 
 

@@ -29,7 +29,7 @@ REASONS: Mapping[str, Promise] = {
     "no_account": gettext_lazy("no account of ours is connected"),
     "no_posts": gettext_lazy("nothing is posted there: people write to us directly"),
     "closed": gettext_lazy("our account there needs care first"),
-    "cannot_start": gettext_lazy("it does not let us write first"),
+    "cannot_start": gettext_lazy("our account there does not let us write first"),
     "no_handles": gettext_lazy("we know no address of theirs there"),
     "no_consent": gettext_lazy("nobody there has said yes to news and offers"),
     "at_limit": gettext_lazy("everybody there has reached the limit of messages"),
