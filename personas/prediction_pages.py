@@ -24,8 +24,8 @@ NAMES = {
     "p": gettext_lazy("p: evenness of one's orders"),
     "q": gettext_lazy("q: evenness among customers"),
     "v": gettext_lazy("v: scale of spending"),
-    "strength": gettext_lazy("own touches that weigh as much as others'"),
-    "log_likelihood": gettext_lazy("log likelihood"),
+    "strength": gettext_lazy("Own evidence that weighs as much as others'"),
+    "log_likelihood": gettext_lazy("Log likelihood"),
 }
 
 
