@@ -241,11 +241,15 @@ def _open(progress: Progress) -> Run:
 
 
 def _close(run: Run) -> dict[str, Any]:
+    from personas.profiling import forget_refused_meanwhile
+
     changed = int(run.facts.get("traits_changed", 0))
     # Somebody merged customers while their traits were computed: what was written for the gone ones goes.
     strays = mend_strays()
     if strays:
         log.info("rebuild_mended_strays", rows=strays)
+    if refused := forget_refused_meanwhile():
+        log.info("rebuild_forgot_refused", customers=refused)
     with transaction.atomic():
         run.rebuild.finished_at = timezone.now()
         run.rebuild.customers_changed = changed

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.signals import post_save
 
 from crm.models import Customer, CustomerTouch
@@ -48,6 +49,26 @@ def forget_profile(customers: Sequence[int]) -> Mapping[str, int]:
     gone["words"] = forget_words(customers)
     CustomerTouch.objects.bulk_create([CustomerTouch(customer_id=pk) for pk in customers])
     return gone
+
+
+def forget_refused_meanwhile() -> int:
+    """Take out again whoever refused after a rebuild had read them and before it wrote; how many.
+
+    They are among those touched since the rebuild listed who changed.
+    """
+    touched = Customer.objects.filter(
+        profiling_refused=True, pk__in=CustomerTouch.objects.order_by().values("customer_id")
+    )
+    found = list(touched.filter(_is_profiled()).values_list("pk", flat=True))
+    if found:
+        forget_profile(found)
+    return len(found)
+
+
+def _is_profiled() -> Q:
+    inferred = (PersonaMembership, Prediction, Lookalike)
+    rows = [Exists(model.objects.filter(customer_id=OuterRef("pk"))) for model in inferred]
+    return Q(rows[0]) | Q(rows[1]) | Q(rows[2])
 
 
 def _follow(instance: Customer, update_fields: frozenset[str] | None, **_rest: Any) -> None:

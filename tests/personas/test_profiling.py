@@ -8,9 +8,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEntry
+from core.jobs import run_job
 from crm.models import Customer, CustomerTouch
 from crm.profiling import allow_profiling, refuse_profiling
 from engagement.ingest import ingest
+from personas import nightly
 from personas.models import (
     Persona,
     PersonaChange,
@@ -92,5 +94,23 @@ def test_a_refused_consent_takes_out_too(profiled: Customer) -> None:
 
     identity = profiled.identities.get()
     record_consents([ConsentIn(identity.pk, "profiling", False)], source="customer")
+    assert not PersonaMembership.objects.exists()
+    assert not Prediction.objects.exists()
+
+
+def test_a_refusal_while_a_rebuild_writes_counts(profiled: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    persona = Persona.objects.get()
+
+    def refused_and_written(run: nightly.Run) -> dict[str, Any]:
+        refuse_profiling(customer=profiled, source="customer")
+        now = run.moment.now
+        PersonaMembership.objects.create(customer=profiled, persona=persona, confidence=0.9, since=now)
+        Prediction.objects.create(customer=profiled, value_365=10, computed_at=now)
+        return {}
+
+    monkeypatch.setattr(nightly, "_steps", {})
+    nightly.register_step("writes", refused_and_written, 20)
+    done = run_job(nightly.start_rebuild(enqueue=False).pk)
+    assert done is not None and done.state == "done"
     assert not PersonaMembership.objects.exists()
     assert not Prediction.objects.exists()
