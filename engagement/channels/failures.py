@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from core import http
@@ -78,9 +78,9 @@ def from_http(failure: http.HttpFailure) -> SendFailed:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Let what fails in `core.http` leave as a `SendFailed`."""
+def translated(explain: Callable[[http.HttpFailure], SendFailed] = from_http) -> Iterator[None]:
+    """Let what fails in `core.http` leave as a `SendFailed`; `explain` knows the platform's own codes."""
     try:
         yield
     except http.HttpFailure as failure:
-        raise from_http(failure) from None
+        raise explain(failure) from None

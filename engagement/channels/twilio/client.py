@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from core import http
@@ -18,6 +17,7 @@ from engagement.channels.base import (
     TransientFailure,
     from_http,
     platform_url,
+    translated,
 )
 
 if TYPE_CHECKING:
@@ -61,17 +61,8 @@ def client(account: ChannelAccount, *, bucket: str = "pull") -> http.Client:
     return calling.client(account, base, bucket=bucket, auth=(user, str(secret)))
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Let failures leave by Twilio's own error code."""
-    try:
-        yield
-    except http.HttpFailure as failure:
-        raise explain(failure) from None
-
-
 def explain(failure: http.HttpFailure) -> SendFailed:
-    """What a refused request means; the code decides, not the words."""
+    """What a refused request means; Twilio's own code decides, not the words."""
     code, text = _told(failure)
     if code in NO_ACCESS:
         return AuthFailure(text)
@@ -95,7 +86,7 @@ def _told(failure: http.HttpFailure) -> tuple[int, str]:
 
 def get(link: http.Client, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """One JSON object. Raises SendFailed."""
-    with explained():
+    with translated(explain):
         found = link.get(path, params=params).json()
     if not isinstance(found, dict):
         raise TransientFailure("Twilio answered with something that is no object.")
@@ -109,7 +100,7 @@ def path_of(url: str) -> str:
 
 def post(link: http.Client, path: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Send a form. Raises SendFailed; an answer that cannot be read leaves it uncertain."""
-    with explained():
+    with translated(explain):
         answer = link.post(path, data=dict(data))
     try:
         found = json.loads(answer.body)

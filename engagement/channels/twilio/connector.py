@@ -31,10 +31,11 @@ from engagement.channels.base import (
     Sent,
     Subscription,
     TransientFailure,
+    translated,
 )
 from engagement.channels.fetching import fetch_public
 from engagement.channels.twilio import events, lengths, pulling, voice
-from engagement.channels.twilio.client import client, explained, get, pages, path_of, post
+from engagement.channels.twilio.client import client, explain, get, pages, path_of, post
 from engagement.channels.twilio.forms import NumberForm
 from engagement.models import ChannelAccount, RawEvent
 
@@ -142,7 +143,7 @@ class TwilioConnector(Connector):
         path = path_of(file.url)
         if not path.startswith("/2010-04-01/Accounts/"):
             return fetch_public(file, most=most)
-        with client(account) as link, explained():
+        with client(account) as link, translated(explain):
             answer = link.get(path, max_bytes=most)
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip() or file.content_type
         return File(name=file.name, content_type=kind, content=answer.body, size=len(answer.body))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from engagement.channels.base import (
     SendFailed,
     TransientFailure,
     from_http,
+    translated,
 )
 
 if TYPE_CHECKING:
@@ -64,15 +64,6 @@ def client(account: ChannelAccount, *, bucket: str = "pull") -> http.Client:
     )
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Let failures leave by WordPress' own error code."""
-    try:
-        yield
-    except http.HttpFailure as failure:
-        raise explain(failure) from None
-
-
 def explain(failure: http.HttpFailure) -> SendFailed:
     """What a refused request means; many hosts answer by their firewall and not by WooCommerce."""
     code, text = _told(failure)
@@ -108,7 +99,7 @@ def _told(failure: http.HttpFailure) -> tuple[str, str]:
 
 def get(link: http.Client, path: str, params: Mapping[str, Any] | None = None) -> tuple[Any, http.Answer]:
     """What a path gives, and the answer itself. Raises SendFailed."""
-    with explained():
+    with translated(explain):
         answer = link.get(path, params=params)
     return _json(answer), answer
 
@@ -123,7 +114,7 @@ def items(link: http.Client, path: str, params: Mapping[str, Any] | None = None)
 
 def write(link: http.Client, method: str, path: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Create or change something. Raises SendFailed."""
-    with explained():
+    with translated(explain):
         answer = link.request(method, path, json=dict(data))
     try:
         found = _json(answer)
