@@ -37,7 +37,7 @@ WITH everybody AS MATERIALIZED (
         JOIN engagement_conversation c ON c.customer_id = b.customer_id
         JOIN engagement_interaction i ON i.conversation_id = c.id
         WHERE i.direction IN ('inbound', 'outbound') AND i.deleted_at IS NULL AND i.kind <> 'note'
-        WINDOW turn AS (PARTITION BY c.id, i.is_automatic ORDER BY i.occurred_at, i.id)
+        WINDOW turn AS (PARTITION BY c.id, i.is_automatic, i.kind = 'survey' ORDER BY i.occurred_at, i.id)
     ) s
     JOIN engagement_channelaccount a ON a.id = s.account_id
     WHERE s.direction = 'outbound' OR (s.is_public AND s.customer_id <> s.owner_id)
@@ -149,7 +149,7 @@ SELECT customer_id,
 FROM (
 SELECT customer_id, CASE WHEN next_direction = 'inbound' THEN next_at - at END AS answered_after
 FROM all_written
-WHERE other_id IS NULL AND NOT is_automatic AND next_direction IS DISTINCT FROM 'outbound'
+WHERE other_id IS NULL AND NOT is_automatic AND kind <> 'survey' AND next_direction IS DISTINCT FROM 'outbound'
 ) AS answered
 GROUP BY customer_id
 ), reached AS (

@@ -1,4 +1,5 @@
 -- Our messages in conversations of the drawn members, each with what was said right before and right after it.
+-- Surveys are another matter and left out, as in answers.sql.
 -- `thanked`: the same customer answered within seven days, glad or with praise, and never was unhappy there later.
 -- From card_sample, engagement_conversation by engagement_conv_customer, engagement_interaction by
 -- engagement_int_thread; gone with its transaction.
@@ -19,7 +20,7 @@ WITH said AS (
     JOIN engagement_channelaccount a ON a.id = c.account_id
     JOIN engagement_interaction i ON i.conversation_id = c.id
     WHERE i.direction IN ('inbound', 'outbound') AND NOT i.is_automatic AND i.deleted_at IS NULL
-        AND i.occurred_at >= %(since)s
+        AND i.kind <> 'survey' AND i.occurred_at >= %(since)s
     WINDOW turn AS (PARTITION BY c.id ORDER BY i.occurred_at, i.id)
 )
 SELECT persona_id, customer_id, confidence, in_all, network, id, kind, by_staff, length, occurred_at, last_at, next_at,

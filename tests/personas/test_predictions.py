@@ -19,11 +19,13 @@ from scipy.special import hyp2f1
 from core.models import Workspace
 from crm.models import Customer, Order
 from engagement.models import ChannelAccount, Conversation, Interaction
+from personas import counting
 from personas.answering import HOURS, Hours, Rates, brier, surprise
 from personas.buying import BgNbd, GammaGamma, History
 from personas.counting import Whom, hour_counts
 from personas.models import ChangedCustomer, ModelCard, Prediction, Traits
 from personas.predictions import MODELS, Scope, predict
+from personas.reach.evidence import Reader
 from personas.traits.compute import Moment, list_all, refresh_next
 from tests.personas.world import World
 
@@ -418,6 +420,27 @@ def talk(talks: list[tuple[ChannelAccount, Customer, datetime, bool]]) -> None:
             )
             lines.append(line)
     Interaction.objects.bulk_create(lines)
+
+
+@pytest.mark.django_db
+def test_an_invitation_to_a_survey_is_no_message_that_waits_for_an_answer() -> None:
+    team = World(2, today=TODAY, customers=0).team
+    account = ChannelAccount.objects.create(
+        connector="api", network="email", external_id="own", name="own", team=team
+    )
+    asked, invited = customers("asked", 2)
+    talk(
+        [(account, asked, NOW - timedelta(days=9), True), (account, invited, NOW - timedelta(days=9), False)]
+    )
+    Interaction.objects.filter(conversation__customer=invited, direction="outbound").update(kind="survey")
+    refresh()
+    found = counting.answers(scope(), Whom(everybody=True), since=NOW)
+    assert found[["customer_id", "sent", "answered"]].to_numpy().tolist() == [[asked.pk, 1, 1]]
+    assert Traits.objects.get(customer=asked).response_rate == 1.0
+    assert Traits.objects.get(customer=invited).response_rate is None
+    for who, told in ((asked, {"sent": 1, "answered": 1}), (invited, None)):
+        rows = Reader(TODAY).habits(f"SELECT {who.pk}").answers
+        assert rows.get("email") == (told and {"network": "email", **told})
 
 
 @pytest.mark.django_db

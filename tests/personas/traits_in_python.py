@@ -223,10 +223,10 @@ def trend(said: list[Row], ago: Any) -> float | None:
 
 
 def answers(talk: list[Row]) -> Row:
-    """Of our messages that no other of ours follows: whether an answer came within a day, and when."""
+    """Of our messages that no other follows, surveys aside: whether an answer came within a day, and when."""
     turns: dict[int, list[Row]] = defaultdict(list)
     for row in talk:
-        if row["deleted_at"] is None and row["kind"] != "note" and not row["is_automatic"]:
+        if row["deleted_at"] is None and row["kind"] not in ("note", "survey") and not row["is_automatic"]:
             turns[row["conversation_id"]].append(row)
     waits: list[timedelta | None] = []
     for rows in turns.values():

@@ -151,7 +151,7 @@ class World:
             Interaction.objects.create(
                 **shared,
                 external_id=f"out {self.number} {place}",
-                kind=self.random.choice(KINDS[:4]),
+                kind=self.random.choice([*KINDS[:4], "survey"]),
                 direction="outbound",
                 is_automatic=self.random.random() < 0.3,
                 occurred_at=at + timedelta(minutes=5 + place),
