@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import TruncDate
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber, TruncDate
 from django.utils.translation import gettext as _
 
 from core.models import Workspace
-from personas.models import Segment, SegmentChange
+from personas.models import Segment, SegmentChange, SegmentSize
 
 DAYS = 90
 """Days that are told; a year of nights would be too narrow to point at."""
@@ -46,6 +46,16 @@ def days_of(segment: Segment, *, days: int = DAYS) -> list[Day]:
         return []
     told = [first + timedelta(days=n) for n in range((today - first).days + 1)]
     return [Day(day, sizes.get(day), *moves.get(day, (0, 0))) for day in told]
+
+
+def last_sizes(segments: Collection[Segment], most: int) -> dict[int, list[int]]:
+    """The sizes of each segment on its last days, the oldest first; one statement."""
+    place = Window(RowNumber(), partition_by="segment_id", order_by=F("day").desc())
+    newest = SegmentSize.objects.filter(segment__in=segments).annotate(place=place).filter(place__lte=most)
+    found: dict[int, list[int]] = {one.pk: [] for one in segments}
+    for segment_id, size in newest.order_by("segment_id", "day").values_list("segment_id", "size"):
+        found[segment_id].append(size)
+    return found
 
 
 def changes_of(

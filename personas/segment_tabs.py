@@ -31,7 +31,7 @@ from personas import picking, segments
 from personas.membership_reasons import reasons_for
 from personas.models import Segment, SegmentChange, SegmentKind, SegmentMembership, SegmentPick
 from personas.segment_history import changes_of, chart_of, days_of
-from personas.segment_views import number, spark
+from personas.segment_views import number, trend_of
 from personas.staleness import staleness
 
 MEMBER_SORTS = {"-since": Sort(desc("since"))}
@@ -64,7 +64,7 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
         "page": page,
         "left_out": picks.filter(is_in=False)[:50],
         "put_in": picks.filter(is_in=True).count(),
-        "trend": spark(list(segment.sizes.order_by("day").values_list("size", flat=True))[-30:]),
+        "trend": trend_of(segment),
     }
     return render(request, "personas/segment_members.html", context)
 

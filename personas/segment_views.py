@@ -23,6 +23,7 @@ from personas import nightly, previewing, quick_counts, segments
 from personas.building import customer_rule
 from personas.models import Segment, SegmentKind
 from personas.quick_counts import RuleTooSlow, Superseded
+from personas.segment_history import last_sizes
 from personas.staleness import staleness
 
 SEGMENT_SORTS = {"name": Sort(asc("name")), "-size": Sort(desc("size")), "-id": Sort(desc("pk"))}
@@ -30,6 +31,7 @@ SPARK = (72, 22)
 EVERYBODY: dict[str, Any] = {"all": []}
 TOKEN = re.compile(r"[A-Za-z0-9-]{8,36}")
 DRAWS = 1_000_000
+LISTED_DAYS, TREND_DAYS = 12, 30
 
 
 # The list
@@ -41,8 +43,9 @@ def segment_list(request: HttpRequest) -> HttpResponse:
     """All segments with size, trend and last rebuild."""
     text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
     found = Segment.objects.filter(name__icontains=text) if text else Segment.objects.all()
-    page = page_for(request, found.prefetch_related("sizes"), sorts=SEGMENT_SORTS, default="name")
-    rows = [{"segment": one, "trend": spark([size.size for size in one.sizes.all()][-12:])} for one in page]
+    page = page_for(request, found, sorts=SEGMENT_SORTS, default="name")
+    trends = last_sizes(list(page), LISTED_DAYS)
+    rows = [{"segment": one, "trend": spark(trends[one.pk])} for one in page]
     context = {"page": page, "rows": rows, "q": text, "rebuild": nightly.newest_rebuild()}
     return render(request, "personas/segment_list.html", context)
 
@@ -59,6 +62,11 @@ def spark(values: Sequence[int]) -> str:
         for at, value in enumerate(values)
     ]
     return "M" + " ".join(points)
+
+
+def trend_of(segment: Segment) -> str:
+    """The sizes of its last days, as a path."""
+    return spark(last_sizes([segment], TREND_DAYS)[segment.pk])
 
 
 # The builder
@@ -112,9 +120,7 @@ def _builder(
         "broken": broken,
         "may_edit": may_edit and not (segment and segment.is_frozen),
         "stale": staleness(segment) if segment else None,
-        "trend": spark(list(segment.sizes.order_by("day").values_list("size", flat=True))[-30:])
-        if segment
-        else "",
+        "trend": trend_of(segment) if segment else "",
     }
     if context["may_edit"]:
         context["builder"] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from core.models import Job
+from core.models import Job, Workspace
 from crm.models import Customer
 from personas.models import Persona, PersonaMembership, Rebuild, Segment, SegmentMembership
+from personas.segment_history import last_sizes
+from personas.segment_views import spark
 from personas.segments import create_segment
 from tests.api import Caller, errors
 
@@ -222,6 +225,16 @@ def test_reasons_of_members_are_escaped(vic, world, signed_in) -> None:
         signed_in(vic).get(reverse("personas:persona-members", args=[world["persona"].pk])).content.decode()
     )
     assert "Buys &lt;beans&gt;" in page
+
+
+def test_the_trend_is_drawn_in_the_order_of_days(vic, world, signed_in) -> None:
+    segment, today = world["segment"], Workspace.current().today()
+    segment.sizes.all().delete()
+    for ago, size in ((0, 90), (40, 7), (1, 50), (2, 10)):
+        segment.sizes.create(day=today - timedelta(days=ago), size=size)
+    assert last_sizes([segment], 3) == {segment.pk: [10, 50, 90]}
+    page = signed_in(vic).get(reverse("personas:segment-list")).content.decode()
+    assert spark([7, 10, 50, 90]) in page
 
 
 @pytest.mark.parametrize(
