@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -155,10 +156,12 @@ class _Space:
 
         pull = center**2 - (row - center) ** 2
         alike = (np.sign(row) == np.sign(center)) & (evidence > 0)
-        order = np.argsort(-np.where(alike, pull, -np.inf), kind="stable")[:3]
-        return [self._sentence(one, row, values, evidence) for one in order if alike[one] and pull[one] > 0]
+        order = np.argsort(-np.where(alike, pull, -np.inf), kind="stable")
+        told = (self._sentence(one, row, values, evidence) for one in order if alike[one] and pull[one] > 0)
+        return list(islice(filter(None, told), 3))
 
     def _sentence(self, one: int, row: Floats, values: Floats, evidence: Floats) -> str:
+        """One habit in figures; nothing where both figures read alike, as in "(3, typical 3)"."""
         feature = BY_NAME[self.used[one]]
         high = bool(row[one] > 0)
         words = feature.more if high else feature.less
@@ -166,6 +169,8 @@ class _Space:
             return words
         mean = self.model.priors[self.places[one]].mean
         own, typical = show(feature, float(values[one]), high=high), show(feature, mean, high=high)
+        if own == typical:
+            return ""
         if feature.shown == "share":
             own = f"{own} of {max(1, round(float(evidence[one])))}"
         return f"{words} ({own}, typical {typical})"
