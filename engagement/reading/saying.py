@@ -15,13 +15,13 @@ from functools import cache
 from engagement.reading.cleaning import READ_CHARACTERS
 from engagement.reading.vocations import INTERESTS, LOVERS, PROFESSIONS, QUALITIES
 
-SAYING_VERSION = 1
-"""Goes up with every change that finds something else in some text."""
+SAYING_VERSION = 2
+"""Goes up with every change that finds something else in some text, or in other texts."""
 
 PIECES = (
     "i'm ", "i’m ", "im a", "i am ", "i've been ", "i’ve been ", "as a", "my job", "profession", "occupation",
     "i work", "love ", "like ", "enjoy ", "adore ", " go ", "i go ", "hobb", "passion", "interest", "pastime",
-    "ich ", "mein beruf",
+    "ich ", " ich", "mein beruf",
 )  # fmt: skip
 """One of them stands, in lower case, in every text in which something can be found."""
 

@@ -25,6 +25,7 @@ from engagement.reading.vocations import INTERESTS, LOVERS, PROFESSIONS
         ("Ich bin Krankenschwester und brauche das", "nursing"),
         ("ich bin selbst Tischlerin.", "construction"),
         ("Als Lehrerin brauche ich das bald", "teaching"),
+        ("Als Koch arbeite ich.", "cooking"),
         ("Ich arbeite seit Jahren als Koch.", "cooking"),
         ("Von Beruf bin ich Fotograf.", "photography"),
         ("Mein Beruf ist Hebamme", "midwifery"),
