@@ -105,7 +105,7 @@ def _rule_personas() -> dict[str, int]:
                 name=rule.name,
                 suggested_name=rule.name,
                 icon=rule.icon,
-                tone=place % 6 + 1,
+                tone=place % TONES + 1,
                 rank=place,
                 is_rule=True,
             )

@@ -6,7 +6,6 @@ habits of the whole window, which may favor them a little.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -41,7 +40,6 @@ LEAST_MESSAGES = 200
 LEAST_INVITATIONS = 200
 LEAST_NEXT = 200
 SURVEY_DAYS = 14
-Window = Mapping[str, Any]
 
 
 def fit_answering(scope: Scope, extent: Extent) -> dict[str, ModelCard]:
