@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FIRST, SECOND, SHUFFLE = 20_260, 479_263, 5
 FULL, SMALL = 2_000, 1_000
+LEAST_KNOWN = 30
 COUNTS = ("inbound_365", "outbound_90", "active_days_365", "orders_365", "orders_total", "inbound_total")
 
 
@@ -190,7 +191,8 @@ def _rand(one: pd.Series, other: pd.Series) -> float:
 def _best_single(figures: Figures, name: str, traits: pd.DataFrame, kinds: pd.Series) -> float:
     """The largest balanced accuracy of one threshold on one trait, over traits and pairs of kinds.
 
-    Of the customers whose trait is known, in the very sample the threshold was chosen on.
+    Of the customers whose trait is known, in the very sample the threshold was chosen on; not of a trait that
+    is known of fewer than `LEAST_KNOWN` of a kind, whom some threshold parts by chance.
     """
     of = kinds.loc[traits.index]
     found = {
@@ -209,6 +211,8 @@ def _best_single(figures: Figures, name: str, traits: pd.DataFrame, kinds: pd.Se
 
 def _of_pair(values: pd.Series, kinds: pd.Series, pair: tuple[str, str]) -> float:
     rows = kinds.isin(pair) & values.notna()
+    if kinds[rows].value_counts().reindex(list(pair), fill_value=0).min() < LEAST_KNOWN:
+        return 0.5
     return _threshold(values[rows].to_numpy(), (kinds[rows] == pair[0]).to_numpy())
 
 
