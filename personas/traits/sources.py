@@ -53,6 +53,10 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
 )
 
 
+LARGEST = "999999999999.99"
+"""The most that a column of money holds; what came to more would end the rebuild of everybody."""
+
+
 @cache
 def traits_statement() -> str:
     """One row for each customer of the batch: customer_id, then the catalogue. Its parameter is %(today)s."""
@@ -84,6 +88,8 @@ def _column(trait: Trait) -> str:
     if SOURCES[trait.source].one_each:
         return _expression(trait)
     value = f"{trait.source}.{trait.name}"
+    if trait.type == "money":
+        return f"greatest(least(coalesce({value}, 0), {LARGEST}), -{LARGEST})"
     return f"coalesce({value}, 0)" if trait.is_zero_when_empty else value
 
 

@@ -317,6 +317,21 @@ def test_somebody_with_nothing_still_has_a_row() -> None:
     assert (row["inbound_total"], row["orders_total"], row["office_share"]) == (0, 0, None)
 
 
+def test_more_money_than_a_column_holds_ends_nobodys_rebuild() -> None:
+    Workspace.current()
+    rich, other = Customer.objects.create(name="Rich"), Customer.objects.create(name="Other")
+    most = Decimal("999999999999.99")
+    for owner, total in ((rich, most), (rich, most), (other, Decimal(5))):
+        Order.objects.create(
+            source="shop", external_id=f"{owner.pk} {Order.objects.count()}", currency="EUR", total=total,
+            base_total=total, placed_at=datetime(2026, 9, 18, 12, tzinfo=UTC), customer=owner,
+            home_customer=owner,
+        )  # fmt: skip
+    refresh()
+    assert (stored()[rich.pk]["revenue_total"], stored()[rich.pk]["revenue_365"]) == (most, most)
+    assert stored()[other.pk]["revenue_total"] == 5
+
+
 def test_zero_customers() -> None:
     Workspace.current()
     assert refresh() == []
