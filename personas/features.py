@@ -592,7 +592,7 @@ def show(feature: Feature, value: float, *, high: bool = True) -> str:
     match feature.shown:
         case "share":
             told = value if high or not feature.halves else 1 - value
-            return f"{100 * told:.0f} %"
+            return f"{100 * told:.0f}%"
         case "signed":
             return f"{value:+.2f}"
         case "characters":

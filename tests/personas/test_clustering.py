@@ -197,7 +197,7 @@ def test_words_of_the_other_half_come_with_its_figure() -> None:
         assert turned == feature.halves
         assert not feature.halves or feature.shown == "share"
         assert feature.halves or " more than most" not in feature.less
-    assert show(BY_NAME["public_share"], 0.25, high=False) == "75 %"
+    assert show(BY_NAME["public_share"], 0.25, high=False) == "75%"
 
 
 def test_almost_everybody_has_three_different_reasons(assigned: pd.DataFrame) -> None:
@@ -250,7 +250,7 @@ def test_names_differ_and_say_what_sets_apart() -> None:
         ("evening", "evening_share"),
         ("bargain hunters", "discount_share"),
     ]
-    assert named[0].words[0]["text"] == ("Comes in the evening more than most: 70 %, all customers 40 %")
+    assert named[0].words[0]["text"] == ("Comes in the evening more than most: 70%, all customers 40%")
 
 
 def test_every_model_of_the_demo_has_different_names(model: FittedModel) -> None:
