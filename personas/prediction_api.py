@@ -102,7 +102,7 @@ class CustomerPredictionEndpoint(Endpoint):
         note_look(customer, by=caller(request))
         found = Prediction.objects.filter(customer=customer).first()
         # Nothing is known of somebody new: the same shape, and no time of a computation.
-        return Response(PredictionOut(found or Prediction(customer=customer)).data)
+        return Response(PredictionOut(found or Prediction(customer=customer, next_category="")).data)
 
 
 @extend_schema(tags=["personas"])

@@ -56,6 +56,7 @@ def test_somebody_new_is_answered_in_the_same_shape(api: Caller, eva: Customer) 
     body = api.get(f"customers/{new.pk}/predictions/").json()
     assert body.keys() == known.keys()
     assert (body["customer"], body["value_365"], body["computed_at"]) == (new.pk, None, None)
+    assert (body["best_network"], body["next_category"]) == ("", "")
     assert errors(api.get("customers/4711/predictions/")) == [("not_found", None)]
 
 
