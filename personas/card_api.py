@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from accounts.callers import caller
 from accounts.permissions import Requires
 from core.api.endpoints import PAGING, Endpoint
-from core.api.fields import checked
+from core.api.fields import checked, refuse_fields
 from core.api.refusals import Conflict
 from core.paging import Sort, asc, desc
 from personas import authoring, sharing
@@ -201,6 +201,7 @@ class PersonaShareEndpoint(Endpoint):
         responses=PersonaShareOut,
     )
     def revoke(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_fields(request)
         share = sharing.revoke_share(share=self.get_object(), by=caller(request))
         return Response(PersonaShareOut(share, context={"now": timezone.now()}).data)
 

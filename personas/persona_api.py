@@ -19,7 +19,7 @@ from accounts.callers import caller
 from accounts.permissions import Requires
 from accounts.serializers import JobOut
 from core.api.endpoints import Endpoint
-from core.api.fields import Input, Text, checked
+from core.api.fields import Input, Text, checked, refuse_fields
 from core.models import Job
 from core.paging import Sort, desc
 from personas import handmade, proposals
@@ -93,6 +93,7 @@ class HandMade:
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def retire(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_fields(request)
         persona = self.get_object()  # type: ignore[attr-defined]
         handmade.retire_persona(persona=persona, by=caller(request))
         handmade.start_following(by=caller(request))
@@ -203,6 +204,7 @@ class PersonaModelEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         responses={202: JobOut},
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_fields(request)
         return _started(proposals.start_fit(by=caller(request)), request)
 
     @extend_schema(
@@ -222,6 +224,7 @@ class PersonaModelEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     )
     @action(detail=True, methods=["post"])
     def take(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_fields(request)
         return _started(proposals.take(proposed=self._waiting(), by=caller(request)), request)
 
     @extend_schema(
@@ -236,6 +239,7 @@ class PersonaModelEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     )
     @action(detail=True, methods=["post"], url_path="take-back")
     def take_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_fields(request)
         return _started(proposals.take_back(to=self.get_object(), by=caller(request)), request)
 
     def _waiting(self) -> PersonaModel:

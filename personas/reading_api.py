@@ -16,6 +16,7 @@ from accounts.callers import caller
 from accounts.permissions import Requires
 from accounts.serializers import JobOut
 from core.api.endpoints import Endpoint
+from core.api.fields import refuse_fields
 from core.paging import Sort, desc
 from engagement.models import TextModel
 from engagement.rereading import start_reread
@@ -77,6 +78,7 @@ class RereadEndpoint(Endpoint):
         responses={202: JobOut},
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_fields(request)
         job = start_reread(by=caller(request))
         answer = Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)
         answer["Location"] = reverse("api:job-detail", [job.pk], request=request)

@@ -23,7 +23,7 @@ from accounts.models import User
 from accounts.permissions import Requires
 from accounts.serializers import JobOut
 from core.api.endpoints import PAGING, Endpoint
-from core.api.fields import checked
+from core.api.fields import checked, refuse_fields
 from core.conditions import describe, fieldset, sentence
 from core.filters import LARGEST_ID
 from crm.models import Customer
@@ -256,6 +256,7 @@ class SegmentEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
     )
     @action(detail=True, methods=["post"])
     def build(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        refuse_fields(request)
         return started(start_build(segment=self.get_object(), by=caller(request)), request)
 
     @extend_schema(

@@ -26,7 +26,7 @@ class Input(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
     def _unknown(self, name: str) -> ErrorDetail:
-        known = ", ".join(self.fields)
+        known = ", ".join(self.fields) or "none"
         return ErrorDetail(f"There is no field {name[:60]!r} here. Known: {known}.", code="unknown_field")
 
 
@@ -35,6 +35,12 @@ def checked(serializer_class: type[Input], request: Request) -> dict[str, Any]:
     serializer = serializer_class(data=request.data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
+
+
+def refuse_fields(request: Request) -> None:
+    """For a call that takes none: ValidationError for a body with any, which would else be passed over."""
+    if request.data:
+        checked(Input, request)
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

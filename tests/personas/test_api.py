@@ -159,6 +159,14 @@ def test_a_segment_is_counted_by_one_job_at_a_time(api: Caller, people: list[Cus
     assert again["Location"].endswith(f"/api/v1/jobs/{again.json()['id']}/")
 
 
+@pytest.mark.parametrize("path", ["rereads/", "persona-models/"])
+def test_what_takes_no_fields_says_so(api: Caller, path: str) -> None:
+    answer = api.post(path, {"features": ["tags"]})
+    assert (answer.status_code, errors(answer)) == (400, [("unknown_field", "features")])
+    assert answer.json()["errors"][0]["detail"].endswith("Known: none.")
+    assert not Job.objects.exists()
+
+
 def test_one_rebuild_runs_at_a_time(api: Caller) -> None:
     first = api.post("rebuilds/", {"full": True})
     assert (first.status_code, first.json()["kind"], first.json()["state"]) == (202, "rebuild", "queued")
