@@ -17,7 +17,7 @@ def learn_texts(run: Run) -> Mapping[str, Any]:
     moods = training.train_moods(now=run.moment.now)
     run.tick(0.4)
     learned = training.train_reasons(now=run.moment.now)
-    training.forget_erased()
+    training.forget_erased(run.moment.now)
     run.tick(0.7)
     told = training.tell_reasons(tick=lambda: run.tick(0.8))
     return {

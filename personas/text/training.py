@@ -93,12 +93,12 @@ def _last_erased() -> datetime | None:
     return said.order_by("-at").values_list("at", flat=True).first()
 
 
-def forget_erased() -> int:
-    """Take models out of use that may know words of an erased person and could not be trained anew."""
+def forget_erased(now: datetime) -> int:
+    """Take models out of use that may know words of an erased person and could not be trained anew `now`."""
     erased = _last_erased()
     if erased is None:
         return 0
-    used = TextModel.objects.filter(is_used=True, trained_at__lte=erased)
+    used = TextModel.objects.filter(is_used=True, trained_at__lte=erased + ERASING, trained_at__lt=now)
     return used.update(is_used=False, parameters=None)
 
 

@@ -161,11 +161,12 @@ def test_a_model_that_learned_from_the_erased_is_trained_anew_or_dropped():
     assert training.train_moods(now=NOW + 2 * day)["tried"] == 0, "who said nothing taught nothing"
     Erasure.objects.create(number=2, at=NOW + 2 * day, reason="request", counts={"engagement_interaction": 5})
     assert training.train_moods(now=NOW + 3 * day)["tried"] == 1
-    assert training.train_moods(now=NOW + 4 * day)["tried"] == 0 == training.forget_erased()
+    assert training.train_moods(now=NOW + 4 * day)["tried"] == 0
+    assert training.forget_erased(NOW + 4 * day) == 0
     Erasure.objects.create(number=3, at=NOW + 4 * day, reason="request", counts={"engagement_interaction": 1})
     MoodLabel.objects.filter(pk__gt=MoodLabel.objects.order_by("pk")[100].pk).delete()
     assert training.train_moods(now=NOW + 5 * day)["tried"] == 0, "too few are left"
-    assert training.forget_erased() == 1
+    assert training.forget_erased(NOW + 5 * day) == 1
     assert not TextModel.objects.filter(parameters__isnull=False).exists()
 
 
