@@ -124,7 +124,7 @@ def _is_local(host: str) -> bool:
 
 def find_key(text: str) -> PublishableKey | None:
     """The key of this name, unless it was revoked."""
-    if not text.startswith(PREFIX) or len(text) > 48:
+    if not text.startswith(PREFIX) or len(text) > 48 or not text.isprintable():
         return None
     return PublishableKey.objects.filter(key=text, revoked_at=None).first()
 

@@ -208,6 +208,11 @@ def test_a_revoked_key_is_as_unknown_as_a_guessed_one(shop: Shop, max: Any) -> N
     assert dict(PublishableKey.objects.get().secrets) == {}
 
 
+def test_a_key_that_no_table_can_hold_is_unknown(db: None) -> None:
+    answer = Client().get("/api/v1/personalize/", {"key": "pk_\x00"})
+    assert code(answer) == (401, "unknown_key")
+
+
 def test_staff_and_api_keys_open_nothing_here(shop: Shop, ada: Any) -> None:
     shop.client.force_login(ada)
     assert code(shop.ask()) == (401, "no_proof")
