@@ -295,7 +295,7 @@ def test_what_is_never_a_habit_is_offered_to_nobody() -> None:
     assert not columns & {"language", "profession", "interests", "top_topic", "top_reason", "gender", "city"}
     assert {"health", "belief", "sexuality", "trade union membership"} <= set(NEVER)
     assert set(LABELS) == set(BY_NAME)
-    assert [one.name for one in FEATURES if not one.by_default] == ["at_home"]
+    assert [one.name for one in FEATURES if not one.by_default] == ["birth_year", "at_home"]
 
 
 def test_chosen_habits_shape_the_model_and_no_others(shop: pd.DataFrame) -> None:
@@ -304,7 +304,7 @@ def test_chosen_habits_shape_the_model_and_no_others(shop: pd.DataFrame) -> None
     assert isinstance(found, FittedModel)
     assert set(found.features) <= set(names)
     assert set(found.figures["known"]) == set(names)
-    assert {one.name for one in chosen()} == set(BY_NAME) - {"at_home"}
+    assert {one.name for one in chosen()} == set(BY_NAME) - {"birth_year", "at_home"}
 
 
 def test_nearest_is_the_cluster_that_assign_says(
