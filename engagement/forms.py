@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -95,7 +96,11 @@ class StartForm(ReplyForm):
 def starting_accounts(user: User) -> Any:
     """Accounts of this person's teams whose channel can write first."""
     seen = ChannelAccount.objects.visible_to(user).active().order_by("name", "pk")
-    return seen.filter(connector__in=[one.name for one in connectors() if one.can_start])
+    able = Q(pk__in=[])
+    for one in connectors():
+        if one.can_start:
+            able |= Q(connector=one.name) & (Q(network__in=one.start_networks) if one.start_networks else Q())
+    return seen.filter(able)
 
 
 class SnoozeForm(forms.Form):

@@ -19,7 +19,7 @@ FORWARD_LINE = "---------- Forwarded message ----------"
 def can_forward(account: ChannelAccount) -> bool:
     """Whether this channel can begin with somebody else, under a subject."""
     link = connector(account.connector)
-    return bool(link.can_start and link.has_subject)
+    return link.has_subject and link.may_start(account.network)
 
 
 def newest_said(conversation: Conversation) -> Interaction | None:

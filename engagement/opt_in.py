@@ -52,7 +52,7 @@ class OutboxMailer:
         return [
             (account.pk, account.name)
             for account in usable.exclude(health__in=CLOSED_HEALTH).order_by("pk")
-            if connector(account.connector).can_start
+            if connector(account.connector).may_start(account.network)
         ]
 
     def send(self, *, identity: Identity, letter: Letter, mailbox: int, by: User | None) -> None:
@@ -72,7 +72,7 @@ def send_letter(
     channel cannot write first.
     """
     link = connector(account.connector)
-    if not (link.can_start and account.is_active):
+    if not (link.may_start(account.network) and account.is_active):
         raise ValidationError(_("%(name)s cannot write first.") % {"name": account.name})
     key = uuid4()
     external_id = link.new_external_id(account, str(key))

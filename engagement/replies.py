@@ -99,7 +99,7 @@ def start_conversation(
     """
     check(by, "conversation.reply")
     link = connector(account.connector)
-    if not link.can_start:
+    if not link.may_start(account.network):
         raise ValidationError(_("%(name)s cannot write first.") % {"name": account.name})
     known = Delivery.objects.filter(client_key=client_key).select_related("conversation").first()
     if known is not None:

@@ -106,6 +106,8 @@ class Connector:
     can_reply: ClassVar[bool] = False
     can_start: ClassVar[bool] = False
     """May begin a conversation with somebody who has not written."""
+    start_networks: ClassVar[tuple[str, ...]] = ()
+    """Where it may, of the networks that it carries; () for all of them."""
     has_subject: ClassVar[bool] = False
     has_cc: ClassVar[bool] = False
     takes_our_id: ClassVar[bool] = False
@@ -165,6 +167,10 @@ class Connector:
     sent_to: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Settings that say where secrets are sent, each with those secrets: whoever changes one types them
     again, so that nobody learns a stored password by pointing the account at a server of their own."""
+
+    def may_start(self, network: str) -> bool:
+        """Whether its accounts of this network may begin a conversation."""
+        return self.can_start and (not self.start_networks or network in self.start_networks)
 
     def count_length(self, text: str) -> int:
         """Length as the platform counts it."""

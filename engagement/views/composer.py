@@ -58,7 +58,7 @@ def _other_ways(conversation: Conversation) -> list[dict[str, str]]:
     from engagement.models import ChannelAccount
 
     accounts = ChannelAccount.objects.active().filter(team_id=conversation.team_id).order_by("pk")
-    can_start = {one.network: one for one in accounts if connector(one.connector).can_start}
+    can_start = {one.network: one for one in accounts if connector(one.connector).may_start(one.network)}
     found = conversation.customer.identities.filter(network__in=can_start).order_by("pk")[:3]
     return [
         {

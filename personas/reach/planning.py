@@ -460,7 +460,7 @@ def _accounts() -> dict[str, str]:
 def _starting_accounts() -> set[str]:
     """Networks where an account may begin a conversation."""
     rows = ChannelAccount.objects.active().order_by().values_list("network", "connector").distinct()
-    return {network for network, name in rows if connector(name).can_start}
+    return {network for network, name in rows if connector(name).may_start(network)}
 
 
 def _costs(today: date) -> dict[str, Row]:

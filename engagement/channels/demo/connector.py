@@ -13,6 +13,8 @@ class DemoConnector(Connector):
     why_not_compared = "There is no platform behind the demo."
     icon = "ti-flask"
     can_reply = True
+    can_start = True
+    start_networks = ("email", "sms")
     takes_our_id = True
     max_length = 1_000
 
