@@ -4,6 +4,7 @@ Within this module what a reader should see first is enclosed by private charact
 people type keeps: `sentence` drops them, and `parts` turns them into pieces with a tone.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,8 @@ from core.conditions.fields import Choosing, Dimension, Field, FieldSet, Verb
 from core.conditions.operators import NEGATIVES, FieldType
 from core.conditions.tree import Condition, Group, Leaf, Node, Not, Occurrence
 
+COUNTED = re.compile(r"\{\} (\w+)s\b")
+"""What a phrase counts, of which one alone has no s: "with {} orders"."""
 NUMBERS = {
     "gte": "at least {}",
     "lte": "at most {}",
@@ -170,7 +173,10 @@ class Wording:
 
     def _filled(self, leaf: Condition, told: str) -> str:
         if leaf.field.phrase:
-            return leaf.field.phrase.replace("{}", _strong(told))
+            phrase = leaf.field.phrase
+            if leaf.value == 1:
+                phrase = COUNTED.sub(r"{} \1", phrase, count=1)
+            return phrase.replace("{}", _strong(told))
         return f"whose {lowered(leaf.field.label)} is {_strong(told)}"
 
     def _amounts(self, leaf: Condition) -> list[str]:

@@ -283,6 +283,7 @@ REFUSED = {"field": "consent", "op": "refused", "value": {"purpose": "ads", "cha
     [
         ({"all": []}, "All customers."),
         (ORDERS, "Customers with at least 3 orders."),
+        ({**ORDERS, "value": 1}, "Customers with at least 1 order."),
         (
             {"all": [ORDERS, INSTAGRAM, {"not": REFUSED}]},
             "Customers with at least 3 orders and who wrote on Instagram at least twice in the last 90 days; "
