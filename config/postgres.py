@@ -163,12 +163,7 @@ class Postgres:
             **_memory_settings(),
         }
         if self.throwaway:
-            settings |= {
-                "fsync": "off",
-                "synchronous_commit": "off",
-                "full_page_writes": "off",
-                "autovacuum": "off",
-            }
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
     def _end_leftover(self) -> None:

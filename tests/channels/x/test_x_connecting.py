@@ -79,10 +79,11 @@ def test_a_refresh_gives_both_tokens_anew(link, account, there):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_use_a_refresh_token_once(account, there):
-    failures = []
+    failures, both_have_read = [], threading.Barrier(2)
 
     def renew():
         mine = ChannelAccount.objects.get(pk=account.pk)
+        both_have_read.wait(10)
         try:
             credentials.refresh(mine)
         except SendFailed as failure:
