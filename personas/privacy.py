@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,7 @@ from crm.models import Customer
 from crm.privacy.words import Quotations
 from engagement.models import Interaction
 from personas.cards import without_names
+from personas.cards.holding import hold_cards
 from personas.membership_reasons import reasons_for
 from personas.models import ModelCard, Persona, PersonaMembership, Prediction, SegmentMembership, Traits
 from personas.traits.catalogue import CATALOGUE
@@ -30,8 +32,10 @@ def erase_quotes(erasing: Erasing) -> None:
     erasing.count(Persona, drop_quotes(erasing.subject.customers))
 
 
+@transaction.atomic
 def drop_quotes(customers: Sequence[int]) -> int:
     """Take what these customers said, and what was answered to them, off every card; how many lost any."""
+    hold_cards()
     is_theirs = _recognizer(customers)
     written = 0
     for persona in Persona.objects.exclude(card={}):

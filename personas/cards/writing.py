@@ -7,8 +7,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db import transaction
+
 from core.sql import rows
 from personas.cards.gathering import Gathered
+from personas.cards.holding import hold_cards
 from personas.cards.making import make_card, rounded
 from personas.models import Persona, PersonaDay
 
@@ -17,8 +20,10 @@ WRITTEN = ("members", "share", "fit", "border_share", "card", "card_at")
 _OF_A_DAY = ("members", "share", "value_365", "active", "sentiment", "came", "left")
 
 
+@transaction.atomic
 def refresh_cards(*, today: date, zone: str, now: datetime, everything: bool) -> dict[str, int]:
     """Write the cards that differ; only missing ones unless `everything` may have changed."""
+    hold_cards()
     personas = list(Persona.objects.filter(is_active=True).order_by("rank", "id"))
     written = 0
     if personas and (everything or any(persona.card_at is None for persona in personas)):
