@@ -1,6 +1,7 @@
 -- Interactions of the given days by account, team, kind, direction, visibility and persona, in place of what stood
 -- there. Visits are not counted: a shop has a hundred of them for one message. The persona is the one the customer had
 -- on that day; before the first they ever had, that first one.
+-- Moods are summed as numerics: a sum of floats would depend on the order of the rows.
 -- Reads engagement_interaction by (account, occurred_at), day by day: OFFSET 0 keeps the planner, which cannot know how
 -- short a day is, from reading the whole table instead.
 WITH dirty AS (
@@ -31,7 +32,7 @@ WITH dirty AS (
 INSERT INTO analytics_dailyinteractions (day, account_id, team_id, network, kind, direction, is_public, persona_id, n,
                                          sentiment_sum, sentiment_n, positive_n, negative_n)
 SELECT s.day, s.account_id, s.team_id, a.network, s.kind, s.direction, s.is_public, coalesce(b.persona_id, 0), count(*),
-       coalesce(sum(s.sentiment), 0), count(s.sentiment), count(*) FILTER (WHERE s.sentiment >= 0.05),
+       coalesce(sum(s.sentiment::numeric), 0)::float8, count(s.sentiment), count(*) FILTER (WHERE s.sentiment >= 0.05),
        count(*) FILTER (WHERE s.sentiment <= -0.05)
 FROM spoken s
 JOIN engagement_channelaccount a ON a.id = s.account_id
