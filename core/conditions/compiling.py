@@ -44,16 +44,18 @@ class Sql(NamedTuple):
 def compile(node: Node, fieldset: FieldSet, context: Context) -> Sql:
     """One boolean expression over the set's base and joins."""
     if isinstance(node, Group):
-        if not node.children:
-            return Sql("TRUE" if node.joined == "all" else "FALSE", [])
-        parts = [compile(child, fieldset, context) for child in node.children]
-        word = " AND " if node.joined == "all" else " OR "
-        return Sql(
-            "(" + word.join(part.text for part in parts) + ")", [p for part in parts for p in part.params]
-        )
+        return _joined(node.joined == "all", [compile(child, fieldset, context) for child in node.children])
     if isinstance(node, Not):
         return _negated(node.child, fieldset, context)
     return compile_leaf(node, context)
+
+
+def _joined(every: bool, parts: Sequence[Sql]) -> Sql:
+    """All of the parts, or any; of none all hold, and none does."""
+    if not parts:
+        return Sql("TRUE" if every else "FALSE", [])
+    text = (" AND " if every else " OR ").join(part.text for part in parts)
+    return Sql(f"({text})", [p for part in parts for p in part.params])
 
 
 def _negated(node: Node, fieldset: FieldSet, context: Context) -> Sql:
@@ -63,13 +65,7 @@ def _negated(node: Node, fieldset: FieldSet, context: Context) -> Sql:
     behind IS NOT TRUE it would ask anew for every row (8.6 s against 3 s over a million).
     """
     if isinstance(node, Group):
-        if not node.children:
-            return Sql("FALSE" if node.joined == "all" else "TRUE", [])
-        parts = [_negated(child, fieldset, context) for child in node.children]
-        word = " OR " if node.joined == "all" else " AND "
-        return Sql(
-            "(" + word.join(part.text for part in parts) + ")", [p for part in parts for p in part.params]
-        )
+        return _joined(node.joined != "all", [_negated(child, fieldset, context) for child in node.children])
     if isinstance(node, Not):
         text, params = compile(node.child, fieldset, context)
         return Sql(f"({text} IS TRUE)", params)
@@ -309,10 +305,7 @@ def _tag(leaf: Condition, context: Context) -> Sql:
     values = _as_list(leaf.value)
     if leaf.op != "has_all":
         return _asked(leaf, context, values)
-    parts = [_asked(leaf, context, [value]) for value in values]
-    return Sql(
-        "(" + " AND ".join(part.text for part in parts) + ")", [p for part in parts for p in part.params]
-    )
+    return _joined(True, [_asked(leaf, context, [value]) for value in values])
 
 
 def _asked(leaf: Condition, context: Context, values: list[Any]) -> Sql:
