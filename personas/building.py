@@ -6,7 +6,7 @@ Readers see the members of one build and never a mixture. Only differences are w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -104,7 +104,12 @@ def asking_about(*fields: str) -> set[int]:
     """The segments whose rule asks about a field that begins so, itself or through segments it asks about."""
     segments = list(Segment.objects.all())
     asked = {segment.pk: asked_by(segment) for segment in segments}
-    found = {segment.pk for segment in segments if _names_any(segment, fields)}
+    return with_askers({segment.pk for segment in segments if _names_any(segment, fields)}, asked)
+
+
+def with_askers(segments: set[int], asked: Mapping[int, set[int]]) -> set[int]:
+    """These segments and all that ask about them, by whatever detour; `asked` says what each asks about."""
+    found = set(segments)
     while more := {pk for pk, others in asked.items() if pk not in found and others & found}:
         found |= more
     return found

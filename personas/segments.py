@@ -27,6 +27,7 @@ from personas.building import (
     customer_rule,
     in_order,
     segments_in,
+    with_askers,
 )
 from personas.memberships import follow_segments
 from personas.models import Persona, PublishableKey, ReachPlan, Segment, SegmentKind, SegmentPick
@@ -245,10 +246,7 @@ def _with_dependents(segment_id: int) -> list[Segment]:
     """The segment and all that ask about it, by whatever detour, in order of building."""
     segments = {one.pk: one for one in Segment.objects.all()}
     asked = {pk: asked_by(one) for pk, one in segments.items()}
-    found = {segment_id} & segments.keys()
-    while more := {pk for pk in segments if pk not in found and asked[pk] & found}:
-        found |= more
-    return in_order(segments[pk] for pk in found)
+    return in_order(segments[pk] for pk in with_askers({segment_id} & segments.keys(), asked))
 
 
 def _free_name(name: str, but: Segment | None = None) -> str:
