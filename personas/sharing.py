@@ -182,8 +182,9 @@ def _shared_hours(hours: Mapping[str, Any]) -> Row:
     if "customers" not in hours:
         return {}
     pairs = [list(zip(*day, strict=True)) for day in zip(hours["counts"], hours["customers"], strict=True)]
-    counts = [[n if people >= LEAST_TOLD else 0 for n, people in day] for day in pairs]
-    return heat(counts, hours["customers"], hours["days"])
+    told = [[(n, people) if people >= LEAST_TOLD else (0, 0) for n, people in day] for day in pairs]
+    counts, customers = ([[cell[place] for cell in day] for day in told] for place in range(2))
+    return heat(counts, customers, hours["days"])
 
 
 def _parts(found: Sequence[Row]) -> list[Row]:
