@@ -228,20 +228,21 @@ def test_hours_are_counted_on_their_clocks_and_shown_on_ours(world: World) -> No
     assert hours["elsewhere"] == 0.5
 
 
-def test_the_clock_of_the_country_counts_where_no_zone_is_known(world: World) -> None:
+@pytest.mark.parametrize(
+    ("known", "said", "theirs"),
+    [
+        pytest.param({"country": "JP"}, 2, 11, id="the clock of the country where no zone is known"),
+        pytest.param({"zone": "localtime"}, 12, 12, id="ours where the database does not know the zone"),
+    ],
+)
+def test_hours_go_by_a_clock_that_is_known(
+    world: World, known: dict[str, str], said: int, theirs: int
+) -> None:
     world.account("instagram")
     day = world.today - timedelta(days=10)
-    world.says(world.member("instagram", country="JP"), "instagram", evening(day, 2))
+    world.says(world.member("instagram", **known), "instagram", evening(day, said))
     habits = Reader().habits(Audience.of_persona(world.persona).members)
-    assert habits.theirs["instagram"][day.weekday()][11] == 1
-
-
-def test_a_zone_that_the_database_does_not_know_stops_no_plan(world: World) -> None:
-    world.account("instagram")
-    day = world.today - timedelta(days=10)
-    world.says(world.member("instagram", zone="localtime"), "instagram", evening(day, 12))
-    habits = Reader().habits(Audience.of_persona(world.persona).members)
-    assert habits.theirs["instagram"][day.weekday()][12] == 1
+    assert habits.theirs["instagram"][day.weekday()][theirs] == 1
 
 
 # Messages
