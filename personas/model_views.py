@@ -160,7 +160,7 @@ def model_fit(request: HttpRequest) -> HttpResponse:
     number = request.POST.get("number", "")
     if number not in ("", "apart", "finest"):
         raise BadRequest("number must be apart or finest.")
-    if number and (number == "finest") != proposals.persona_settings().is_finest:
+    if number:
         proposals.choose_number(finest=number == "finest", by=staff(request))
     return _fit(request, "by hand")
 
