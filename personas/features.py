@@ -424,7 +424,7 @@ FEATURES: tuple[Feature, ...] = (
         "year",
         ("birth_year",),
         adjectives=("young", "older"),
-        caution="Not what somebody does, and known of few: groups may only be those whose age is known.",
+        caution="Not what somebody does. Known of few, it may only part those whose age is known.",
     ),
     Feature(
         "at_home",
