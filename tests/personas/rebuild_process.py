@@ -45,7 +45,7 @@ def load() -> int:
         ChannelAccount.objects.create(
             connector="api", network=name, external_id=name, name=name, issuer=name, team=team
         )
-    size = _crowd.Size(400, 4_000, 800)
+    size = _crowd.Size(400, 8_000, 1_600)
     _crowd.fill(connection, size)
     regular = create_segment(name="Regular", rule=at_least("traits.orders_total", 3))
     create_segment(name="Talkers", rule=at_least("traits.inbound_total", 5))

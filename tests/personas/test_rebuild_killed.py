@@ -47,8 +47,8 @@ STOPS = {
     "cards": ("personas_persona", "UPDATE", "OLD.card_at IS DISTINCT FROM NEW.card_at"),
     "rollups": ("analytics_dailyinteractions", "INSERT OR UPDATE", "true"),
 }
-# What readers see, by the unit that must never be a mixture. Personas go by name: a rebuild that was killed
-# has used up ids.
+# What readers see, by the unit that must never be a mixture. Personas go by name, on cards too: a rebuild
+# that was killed has used up ids. A new persona has no card before the step that writes cards.
 SEEN = {
     "members of a segment": "SELECT segment_id, version, customer_id FROM personas_segmentmembership",
     "memberships in personas": (
@@ -56,7 +56,12 @@ SEEN = {
         " JOIN personas_persona p ON p.id = m.persona_id"
     ),
     "predictions": "SELECT 0, customer_id, to_jsonb(p) - 'computed_at' FROM personas_prediction p",
-    "card of a persona": "SELECT name, members, card FROM personas_persona WHERE is_active",
+    "card of a persona": (
+        "SELECT name, members, card - 'changed', card -> 'changed' -> 'members_before',"
+        " ARRAY(SELECT moved - 'persona'"
+        " FROM jsonb_path_query(card, '$.changed.*[*] ? (exists(@.n))') AS moved)"
+        " FROM personas_persona WHERE is_active AND card_at IS NOT NULL"
+    ),
     "traits of a customer": (
         "SELECT customer_id, to_jsonb(t) - 'computed_at' - 'stage' FROM personas_traits t"
     ),
