@@ -13,19 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from personas.features import (
-    FEATURES,
-    Feature,
-    Floats,
-    Prior,
-    Singles,
-    chosen,
-    estimate_prior,
-    home_country,
-    measure,
-    shrink,
-    touches,
-)
+from personas.features import FEATURES, Feature, chosen, touches
+from personas.measuring import Floats, Prior, Singles, estimate_prior, home_country, measure, shrink
 from personas.naming import Units, Word, explain_names
 from personas.reasons import Known, reasons
 

@@ -1,9 +1,5 @@
 """What personas are found by: habits derived from traits, with how much evidence stands behind each.
 
-A share of one event is 0 or 1 and says little, so every habit is shrunk towards everybody's mean by the
-evidence for it (empirical Bayes): value = mean + n / (n + s) * (own - mean), where n counts the events behind
-it and s is the noise of one event over the spread between customers, estimated from the data themselves.
-
 Habits only: how somebody buys, speaks and when. How recently somebody was here changes with the calendar and
 belongs to the journey stage; nothing here depends on the day of the run. Nothing here says or guesses
 health, belief, origin, politics, sexuality or membership of a union (`NEVER`).
@@ -13,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -23,13 +19,6 @@ if TYPE_CHECKING:
     Frame = pd.DataFrame
     Column = pd.Series[float]
 
-Floats = np.ndarray[Any, np.dtype[Any]]
-Singles = np.ndarray[Any, np.dtype[np.float32]]
-
-STRONGEST_PRIOR = 30.0
-"""Most events a customer's own value may be held against."""
-WEIGHTIEST = 8.0
-"""Events beyond which a customer counts no more in estimating a prior."""
 NEVER = (
     "health", "belief", "origin and nationality", "political opinion", "sexuality", "trade union membership",
     "gender", "language", "interests and profession", "names and words of tags", "custom fields",
@@ -45,6 +34,7 @@ class Feature:
     `less` names the other part of a whole (`halves`), what is left of a share is told with it."""
 
     name: str
+    label: str
     value: Callable[[Frame], Column]
     evidence: Callable[[Frame], Column]
     more: str
@@ -60,19 +50,6 @@ class Feature:
     def by_default(self) -> bool:
         """Whether it is used where nobody has chosen: what needs a caution is not."""
         return not self.caution
-
-    @property
-    def label(self) -> str:
-        """Its name as a list shows it."""
-        return LABELS[self.name]
-
-
-@dataclass(frozen=True)
-class Prior:
-    """Everybody's mean of a habit, and how many events outweigh it."""
-
-    mean: float
-    strength: float
 
 
 def _of(column: str) -> Callable[[Frame], Column]:
@@ -167,6 +144,7 @@ def _since(frame: Frame) -> Column:
 FEATURES: tuple[Feature, ...] = (
     Feature(
         "public_share",
+        "Public or private",
         _of("public_share"),
         _interactions,
         "Speaks in public more than most",
@@ -178,6 +156,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "call_share",
+        "Calls or writes",
         _part("call_share", within="public_share", rest=True),
         _private,
         "Calls more than most",
@@ -189,6 +168,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "review_share",
+        "Reviews",
         _part("review_share", within="public_share"),
         _public,
         "Writes reviews more than most",
@@ -199,6 +179,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "question_share",
+        "Questions",
         _of("question_share"),
         _interactions,
         "Asks more than most",
@@ -209,6 +190,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "complaint_share",
+        "Complaints",
         _of("complaint_share"),
         _interactions,
         "Complains more than most",
@@ -219,6 +201,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "praise_share",
+        "Praise",
         _of("praise_share"),
         _interactions,
         "Praises more than most",
@@ -229,6 +212,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "order_talk_share",
+        "Talk about orders",
         _of("order_talk_share"),
         _interactions,
         "Writes about orders more than most",
@@ -238,6 +222,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "sentiment",
+        "Mood",
         _of("sentiment"),
         _rated,
         "In a better mood than most",
@@ -248,6 +233,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "message_length",
+        "Length of messages",
         _log("message_length"),
         _interactions,
         "Writes longer messages than most",
@@ -258,6 +244,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "morning_share",
+        "Before or after noon",
         _part("morning_share", within="evening_share", rest=True),
         _daytime,
         "Comes before noon more than most",
@@ -269,6 +256,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "office_share",
+        "Office hours",
         _part("office_share", within="weekend_share", rest=True),
         _weekdays,
         "Comes in office hours more than most",
@@ -280,6 +268,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "evening_share",
+        "Evenings",
         _of("evening_share"),
         touches,
         "Comes in the evening more than most",
@@ -290,6 +279,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "weekend_share",
+        "Weekends",
         _of("weekend_share"),
         touches,
         "Comes at weekends more than most",
@@ -301,6 +291,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "payday_share",
+        "Turn of the month",
         _of("payday_share"),
         touches,
         "Comes around the turn of the month more than most",
@@ -312,6 +303,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "festive_share",
+        "November and December",
         _of("festive_share"),
         touches,
         "Comes in November and December more than most",
@@ -322,6 +314,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "order_share",
+        "Buys or talks",
         _order_share,
         touches,
         "Buys more and writes less than most",
@@ -333,6 +326,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "unit_price",
+        "Price of what they buy",
         _unit_price,
         _orders,
         "Buys dearer things than most",
@@ -344,6 +338,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "units_per_product",
+        "Pieces of each product",
         _units_per_product,
         _orders,
         "Takes more of each product than most",
@@ -354,6 +349,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "products_per_order",
+        "Products at once",
         _log("products_per_order"),
         _orders,
         "Orders more different products at once than most",
@@ -364,6 +360,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "discount_share",
+        "Discounts",
         _of("discount_share"),
         _orders,
         "Buys at a discount more than most",
@@ -376,6 +373,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "refund_share",
+        "Returns",
         _of("refund_share"),
         _orders,
         "Sends back more than most",
@@ -386,6 +384,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "repeat_share",
+        "The same again or new",
         _of("repeat_share"),
         _later_orders,
         "Buys the same again more than most",
@@ -397,6 +396,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "order_gap",
+        "Time between orders",
         _order_gap,
         _later_orders,
         "Lets more time pass between orders than most",
@@ -407,6 +407,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "customer_since",
+        "When they came",
         _since,
         lambda frame: frame["first_seen_at"].notna().astype(float),
         "Came later than most",
@@ -417,6 +418,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "birth_year",
+        "Age",
         _of("birth_year"),
         lambda frame: frame["birth_year"].notna().astype(float),
         "Younger than most",
@@ -428,6 +430,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "at_home",
+        "Country of most or abroad",
         _of("at_home"),
         lambda frame: frame["at_home"].notna().astype(float),
         "Lives where most customers live",
@@ -439,6 +442,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "tags",
+        "Number of tags",
         _of("tags"),
         _always,
         "Has more tags than most",
@@ -448,6 +452,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "identities",
+        "Number of handles",
         _of("identities"),
         _always,
         "Known by more handles than most",
@@ -457,6 +462,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "consents",
+        "Number of consents",
         _of("consents"),
         _always,
         "Allows more than most",
@@ -466,37 +472,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
 )
 
-LABELS = {
-    "public_share": "Public or private",
-    "call_share": "Calls or writes",
-    "review_share": "Reviews",
-    "question_share": "Questions",
-    "complaint_share": "Complaints",
-    "praise_share": "Praise",
-    "order_talk_share": "Talk about orders",
-    "sentiment": "Mood",
-    "message_length": "Length of messages",
-    "morning_share": "Before or after noon",
-    "office_share": "Office hours",
-    "evening_share": "Evenings",
-    "weekend_share": "Weekends",
-    "payday_share": "Turn of the month",
-    "festive_share": "November and December",
-    "order_share": "Buys or talks",
-    "unit_price": "Price of what they buy",
-    "units_per_product": "Pieces of each product",
-    "products_per_order": "Products at once",
-    "discount_share": "Discounts",
-    "refund_share": "Returns",
-    "repeat_share": "The same again or new",
-    "order_gap": "Time between orders",
-    "customer_since": "When they came",
-    "birth_year": "Age",
-    "at_home": "Country of most or abroad",
-    "tags": "Number of tags",
-    "identities": "Number of handles",
-    "consents": "Number of consents",
-}
 BY_NAME = {feature.name: feature for feature in FEATURES}
 COLUMNS = tuple(dict.fromkeys(name for feature in FEATURES for name in feature.needs))
 """Traits that must be in a frame; a missing one is taken for unknown."""
@@ -505,87 +480,6 @@ COLUMNS = tuple(dict.fromkeys(name for feature in FEATURES for name in feature.n
 def chosen(names: Sequence[str] = ()) -> tuple[Feature, ...]:
     """The features of these names in their fixed order; without names those used by default."""
     return tuple(one for one in FEATURES if (one.name in names if names else one.by_default))
-
-
-def home_country(frame: Frame) -> str:
-    """The country most customers live in, '' when none is known; ties go to the first by alphabet."""
-    counts = frame["country"].value_counts().items() if "country" in frame else ()
-    known = {str(name): int(count) for name, count in counts if name and count}
-    return min(known, key=lambda name: (-known[name], name)) if known else ""
-
-
-class _Columns(dict[str, Any]):
-    """Traits as float columns, converted when a habit asks for one and not kept: frames are large."""
-
-    def __init__(self, frame: Frame, home: str) -> None:
-        super().__init__()
-        self.frame, self.home = frame, home
-
-    def __getitem__(self, name: str) -> Any:
-        import pandas as pd
-
-        if name == "at_home":
-            return self._at_home()
-        if name not in self.frame:
-            return pd.Series(np.nan, index=self.frame.index)
-        if name == "first_seen_at":
-            return pd.to_datetime(self.frame[name], utc=True)
-        numbers = pd.to_numeric(self.frame[name], errors="coerce").astype(float)
-        return numbers.fillna(0.0) if name in ("inbound_total", "orders_total") else numbers
-
-    def _at_home(self) -> Any:
-        import pandas as pd
-
-        if not self.home or "country" not in self.frame:
-            return pd.Series(np.nan, index=self.frame.index)
-        country = self.frame["country"]
-        known = country.notna() & (country != "")
-        return (country == self.home).astype(float).where(known)
-
-
-def measure(frame: Frame, *, home: str, features: Sequence[Feature] = FEATURES) -> tuple[Singles, Singles]:
-    """Features of every row: (own values, NaN where unknown; how many events stand behind each)."""
-    columns: Any = _Columns(frame, home)
-    shape = (len(frame), len(features))
-    values, evidence = np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32)
-    for place, feature in enumerate(features):
-        own = np.asarray(feature.value(columns), dtype=float)
-        count = np.asarray(feature.evidence(columns), dtype=float)
-        known = np.isfinite(own) & (count > 0)
-        values[known, place], evidence[known, place] = own[known], count[known]
-    return values, evidence
-
-
-def estimate_prior(values: Floats, evidence: Floats) -> Prior:
-    """Mean and strength of one habit from the customers whose value is known.
-
-    The squared distance of a customer's value from the mean is spread + noise / n; both are found by
-    least squares that knows them to be positive, and strength is noise / spread.
-    """
-    from scipy.optimize import nnls
-
-    known = evidence > 0
-    own, count = values[known].astype(float), evidence[known].astype(float)
-    if not len(own):
-        return Prior(0.0, 0.0)
-    weight = np.minimum(count, WEIGHTIEST)
-    mean = float(np.average(own, weights=weight))
-    if count.max() <= 1.0:
-        return Prior(mean, 0.0)
-    root = np.sqrt(weight)
-    sides = np.column_stack([np.ones(len(own)), 1 / count]) * root[:, None]
-    (spread, noise), _residual = nnls(sides, (own - mean) ** 2 * root)
-    if spread <= 0:
-        return Prior(mean, STRONGEST_PRIOR)
-    return Prior(mean, float(min(noise / spread, STRONGEST_PRIOR)))
-
-
-def shrink(values: Floats, evidence: Floats, prior: Prior) -> Floats:
-    """One habit drawn to its mean by the evidence; the mean itself where nothing is known."""
-    count = evidence.astype(float)
-    weight = np.divide(count, count + prior.strength, out=np.zeros_like(count), where=count > 0)
-    own = np.where(count > 0, values, prior.mean).astype(float)
-    return prior.mean + weight * (own - prior.mean)
 
 
 def show(feature: Feature, value: float, *, high: bool = True) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from personas.features import Floats
+from personas.measuring import Floats
 
 if TYPE_CHECKING:
     from personas.clustering import FittedModel

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from personas.features import BY_NAME, Floats, show
+from personas.features import BY_NAME, show
+from personas.measuring import Floats
 
 Word = dict[str, str]
 """{word, feature, text}: a word of a name, the habit it comes from, and that habit in figures."""

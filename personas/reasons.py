@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from personas.features import BY_NAME, Feature, Floats, Prior, Singles, show
+from personas.features import BY_NAME, Feature, show
+from personas.measuring import Floats, Prior, Singles
 
 MOST = 3
 Texts = np.ndarray[Any, np.dtype[np.object_]]

@@ -23,10 +23,9 @@ from personas.frames import read_frame
 from personas.models import Lookalike, LookalikeRun, Persona, PersonaMembership, PersonaModel
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-    Floats = np.ndarray[Any, np.dtype[Any]]
+    from personas.measuring import Floats
 
 BUYING = frozenset(
     {

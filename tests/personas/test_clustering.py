@@ -22,21 +22,9 @@ from personas.clustering import (
     fit,
     nearest,
 )
-from personas.features import (
-    BY_NAME,
-    FEATURES,
-    LABELS,
-    NEVER,
-    Prior,
-    chosen,
-    estimate_prior,
-    home_country,
-    measure,
-    show,
-    shrink,
-    touches,
-)
+from personas.features import BY_NAME, FEATURES, NEVER, chosen, show, touches
 from personas.matching import match_members, match_personas
+from personas.measuring import Prior, estimate_prior, home_country, measure, shrink
 from personas.naming import Units, explain_names
 from tests.personas.trait_oracle import demo_shop
 
@@ -294,7 +282,7 @@ def test_what_is_never_a_habit_is_offered_to_nobody() -> None:
     columns = {name for feature in FEATURES for name in feature.needs}
     assert not columns & {"language", "profession", "interests", "top_topic", "top_reason", "gender", "city"}
     assert {"health", "belief", "sexuality", "trade union membership"} <= set(NEVER)
-    assert set(LABELS) == set(BY_NAME)
+    assert len({one.label for one in FEATURES}) == len(FEATURES)
     assert [one.name for one in FEATURES if not one.by_default] == ["birth_year", "at_home"]
 
 

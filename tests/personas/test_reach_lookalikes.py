@@ -20,7 +20,8 @@ from crm.models import Customer
 from crm.profiling import refuse_profiling
 from personas.assigning import FRAME_COLUMNS
 from personas.clustering import FittedModel
-from personas.features import FEATURES, Prior, measure
+from personas.features import FEATURES
+from personas.measuring import Prior, measure
 from personas.models import (
     AdSpend,
     Lookalike,
