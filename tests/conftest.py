@@ -162,12 +162,20 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
+@pytest.fixture(scope="session")
+def live_stream(live_server: Any, django_db_setup: None, django_db_blocker: Any) -> Iterator[int]:
+    """One event stream for the pages of all tests; gives its port."""
+    with django_db_blocker.unblock(), live_process(live_server.url) as port:
+        yield port
+
+
 @pytest.fixture
-def live_rapport(live_server: Any, settings: Any) -> Iterator[LiveRapport]:
-    """Pages and the event stream on loopback, on the test database."""
-    with live_process(live_server.url) as port:
-        settings.LIVE_URL = f":{port}"
-        yield LiveRapport(live_server.url, port)
+def live_rapport(live_server: Any, live_stream: int, settings: Any) -> Iterator[LiveRapport]:
+    """Pages and the event stream on loopback, on the test database; ends when all its streams are closed."""
+    settings.LIVE_URL = f":{live_stream}"
+    rapport = LiveRapport(live_server.url, live_stream)
+    yield rapport
+    rapport.wait_for_streams(0)
 
 
 @pytest.fixture

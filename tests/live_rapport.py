@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+import requests
 from django.conf import settings
 from django.db import connection
 
@@ -22,6 +24,15 @@ class LiveRapport:
 
     url: str
     live_port: int
+
+    def wait_for_streams(self, number: int) -> None:
+        """Wait until so many event streams are open."""
+        for _try in range(100):
+            health = requests.get(f"http://localhost:{self.live_port}/live/healthz", timeout=5)
+            if (found := health.json()["streams"]) == number:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{found} event streams are open, and not {number}")
 
 
 def test_database_url() -> str:

@@ -12,7 +12,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import expect
 
 from accounts.models import Team, User
@@ -66,12 +65,7 @@ def hears(live_rapport: Any) -> Any:
     """Return a function that waits until so many event streams are open."""
 
     def wait(streams: int = 1) -> None:
-        for _ in range(50):
-            found = requests.get(f"http://localhost:{live_rapport.live_port}/live/healthz", timeout=5).json()
-            if found["streams"] == streams:
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"{found['streams']} streams are open")
+        live_rapport.wait_for_streams(streams)
 
     return wait
 
