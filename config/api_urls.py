@@ -28,6 +28,7 @@ from personas import segment_api as segments
 from personas import trait_api as traits
 from personas.persona_api import PersonaModelEndpoint
 from personas.personalize_api import PersonalizeEndpoint
+from personas.settings_api import PersonaSettingsEndpoint
 
 app_name = "api"
 router = SimpleRouter()
@@ -106,6 +107,11 @@ urlpatterns = [
         "personalize/",
         PersonalizeEndpoint.as_view({"get": "read", "options": "preflight"}),
         name="personalize",
+    ),
+    path(
+        "persona-settings/",
+        PersonaSettingsEndpoint.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="persona-settings",
     ),
     path("rereads/", reading.RereadEndpoint.as_view({"post": "create"}), name="reread-list"),
     path("rebuilds/", personas.RebuildEndpoint.as_view({"post": "create"}), name="rebuild-list"),

@@ -36,14 +36,15 @@ REASONS = {
 def model_page(request: HttpRequest) -> HttpResponse:
     """Everything about the model that personas come from."""
     current, waiting = proposals.current(), proposals.waiting()
+    wanted = proposals.persona_settings()
     context = {
         "current": current,
         "reason": _reason(current),
         "search": search_line(current) if current else None,
         "tries": tries(current) if current else [],
         "drift": drift_line(current) if current else None,
-        "features": features(waiting or current),
-        "wanted": proposals.persona_settings(),
+        "features": proposals.habits_offered(waiting or current, wanted),
+        "wanted": wanted,
         "never": _never(),
         "waiting": waiting,
         "waiting_reason": _reason(waiting),
@@ -77,29 +78,6 @@ def _proposal(waiting: PersonaModel) -> dict[str, Any]:
         "go": sum(move.customers for move in leaving if move.before.persona is not None),
         "total": sum(move.customers for move in found),
     }
-
-
-def features(model: PersonaModel | None) -> list[dict[str, Any]]:
-    """Every habit that is offered: whether it is chosen, used by the model, and known of how many."""
-    from personas.features import FEATURES
-
-    chosen = proposals.persona_settings().features
-    known = model.figures.get("known", {}) if model is not None else {}
-    used = model.parameters.get("features", []) if model is not None else []
-    return [
-        {
-            "name": one.name,
-            "label": one.label,
-            "more": one.more,
-            "less": one.less,
-            "caution": one.caution,
-            "is_chosen": one.name in chosen if chosen else one.by_default,
-            "is_used": one.name in used,
-            "known": known.get(one.name),
-            "of": model.customers if model is not None else None,
-        }
-        for one in FEATURES
-    ]
 
 
 def _never() -> Sequence[str]:

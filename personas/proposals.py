@@ -108,9 +108,10 @@ def choose_features(*, names: Iterable[str], by: User | None = None) -> PersonaS
     wanted = set(names)
     unknown = wanted - BY_NAME.keys()
     if unknown:
-        raise ValidationError(_("There is no habit %(name)s.") % {"name": sorted(unknown)[0]})
+        words = _("There is no habit %(name)s.") % {"name": min(unknown)}
+        raise ValidationError({"features": ValidationError(words, code="invalid_choice")})
     if len(wanted) == 1:
-        raise ValidationError(_("Choose at least two habits."))
+        raise ValidationError({"features": _("Choose at least two habits.")})
     default = wanted == {one.name for one in FEATURES if one.by_default}
     ordered = [] if default else [one.name for one in FEATURES if one.name in wanted]
     with transaction.atomic():
@@ -137,10 +138,48 @@ def choose_number(*, finest: bool, by: User | None = None) -> PersonaSettings:
     return kept
 
 
+@transaction.atomic
+def choose(
+    *, features: Iterable[str] | None = None, finest: bool | None = None, by: User | None = None
+) -> PersonaSettings:
+    """Choose habits and how many personas there are at once, both or neither; None leaves it as it is.
+
+    Raises ValidationError.
+    """
+    if features is not None:
+        choose_features(names=features, by=by)
+    if finest is not None:
+        choose_number(finest=finest, by=by)
+    return persona_settings()
+
+
 def persona_settings() -> PersonaSettings:
     """How this workspace finds personas, and who chose the habits; as it is by default where nobody did."""
     found = PersonaSettings.objects.select_related("changed_by").filter(pk=1).first()
     return found or PersonaSettings(pk=1)
+
+
+def habits_offered(model: PersonaModel | None, wanted: PersonaSettings) -> list[dict[str, Any]]:
+    """Every habit that is offered: whether it is chosen, used by the model, and known of how many."""
+    from personas.features import FEATURES
+
+    known = model.figures.get("known", {}) if model is not None else {}
+    used = model.parameters.get("features", []) if model is not None else []
+    return [
+        {
+            "name": one.name,
+            "label": one.label,
+            "more": one.more,
+            "less": one.less,
+            "caution": one.caution,
+            "is_default": one.by_default,
+            "is_chosen": one.name in wanted.features if wanted.features else one.by_default,
+            "is_used": one.name in used,
+            "known": known.get(one.name),
+            "of": model.customers if model is not None else None,
+        }
+        for one in FEATURES
+    ]
 
 
 # Looking

@@ -68,8 +68,8 @@ EXAMPLES = 5
 
 
 WITHOUT_ROWS = (
-    "events", "me", "personalize", "predictions", "privacy", "rebuilds", "rereads", "search", "text-models",
-    "traits",
+    "events", "me", "persona-settings", "personalize", "predictions", "privacy", "rebuilds", "rereads",
+    "search", "text-models", "traits",
 )  # fmt: skip
 """Kinds of calls that ask for no row by its number."""
 

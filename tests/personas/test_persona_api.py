@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from accounts.models import AuditEntry
 from core.jobs import run_job
 from core.models import Job
 from crm.models import Customer
@@ -116,6 +117,35 @@ def test_a_fit_is_started_and_its_model_put_away(api: Caller, three: Any) -> Non
     assert PersonaModel.objects.count() == 1
 
 
+def test_habits_and_how_many_are_chosen_as_on_the_page(api: Caller, mia: Any, ada: Any, three: Any) -> None:
+    first = api.get("persona-settings/").json()
+    habits = {one["name"]: one for one in first["habits"]}
+    assert first["is_default"] and not first["is_finest"] and first["chosen_at"] is None
+    assert set(first["features"]) == {name for name, one in habits.items() if one["is_default"]}
+    assert habits["public_share"]["of"] == 120 and 0 < habits["public_share"]["known"] <= 120
+    wanted = ["evening_share", "public_share"]
+    chosen = Caller(mia, maker=ada).patch("persona-settings/", {"features": wanted, "is_finest": True}).json()
+    assert chosen["features"] == wanted[::-1], "in the order of the catalogue"
+    assert (chosen["is_finest"], chosen["is_default"], chosen["chosen_by"]) == (True, False, mia.pk)
+    written = {one.verb: one.detail for one in AuditEntry.objects.filter(object_kind__endswith="settings")}
+    assert written == {
+        "personas.features_chosen": {"before": [], "after": wanted[::-1]},
+        "personas.number_chosen": {"finest": True},
+    }
+    for given, told in (
+        ({"features": ["evening_share"], "is_finest": False}, ("invalid", "features")),
+        ({"features": ["evening_share", "religion"], "is_finest": False}, ("invalid_choice", "features")),
+        ({"features": "evening_share"}, ("not_a_list", "features")),
+        ({"is_finest": None}, ("null", "is_finest")),
+        ({"habits": []}, ("unknown_field", "habits")),
+    ):
+        assert errors(api.patch("persona-settings/", given)) == [told]
+    assert api.patch("persona-settings/", {}).json() == chosen, "what is refused changes nothing"
+    fitted = run_job(api.post("persona-models/", {}).json()["id"]).result["model"]
+    assert set(api.get(f"persona-models/{fitted}/").json()["features"]) <= set(wanted)
+    assert api.patch("persona-settings/", {"features": []}).json()["is_default"]
+
+
 def test_readers_read_and_change_nothing(vic: Any, ada: Any, waiting: PersonaModel) -> None:
     api = Caller(vic, maker=ada)
     assert api.get("persona-models/").status_code == 200
@@ -131,6 +161,8 @@ def test_readers_read_and_change_nothing(vic: Any, ada: Any, waiting: PersonaMod
         lambda: api.post(f"persona-models/{waiting.pk}/take/", {}),
         lambda: api.post(f"persona-models/{waiting.pk}/take-back/", {}),
         lambda: api.delete(f"persona-models/{waiting.pk}/"),
+        lambda: api.patch("persona-settings/", {"is_finest": True}),
     ):
         assert call().status_code == 403
+    assert api.get("persona-settings/").status_code == 200
     assert (Job.objects.count(), PersonaModel.objects.count()) == (0, 2)
