@@ -13,7 +13,7 @@ from core.models import Workspace
 from personas.cards import writing
 from personas.models import Persona
 from personas.privacy import drop_quotes
-from tests.personas.test_cards import NOW, member, refresh, say
+from tests.personas.card_world import NOW, member, refresh, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WORDS = "The lid cracked on the very first morning"

@@ -1,112 +1,30 @@
-"""Persona cards: what is measured, quotes without names, and words of people that no rebuild touches."""
+"""Figures of persona cards: what is measured, of whom, beside whom; and the page that shows them."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import log, pi, sqrt
 from typing import Any
 
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Team
 from core.models import Workspace
-from crm.models import Affiliation, Customer, Identity
-from engagement.models import ChannelAccount, Conversation, Interaction, Post
-from personas.cards import best_hours, quotes, refresh_cards, sets_apart, without_names
+from crm.models import Affiliation, Customer
+from engagement.models import ChannelAccount, Post
+from personas.cards import best_hours, sets_apart
 from personas.cards.gathering import Gathered
-from personas.cards.voices import names_in
 from personas.models import (
-    CustomerDay,
     Persona,
     PersonaChange,
-    PersonaMembership,
     Prediction,
     Segment,
     SegmentMembership,
-    Traits,
 )
-from personas.privacy import drop_quotes
-
-TODAY = date(2026, 3, 2)
-NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "left"),
-    [
-        (
-            "I am Marisol Quintero and I calibrated it twice",
-            "Marisol Quintero",
-            "I am … and I calibrated it twice",
-        ),
-        ("marisol here, please stop", "Marisol Quintero", "… here, please stop"),
-        ("write to m.q+shop@example.co.uk or call +32 470 12 34 56", "", "write to … or call …"),
-        ("@marisol_q your spout, see https://x.example/a?b=1", "", "… your spout, see …"),
-        ("Order #100482 came late", "", "Order … came late"),
-        ("It took 3 days and 20 euro", "", "It took 3 days and 20 euro"),
-        ("The lid broke.\nBest regards, Brigid Halloran", "", "The lid broke"),
-        ("Hi Amy, my name is Viktor and it drifts", "", "Hi …, my name is … and it drifts"),
-        ("Anna wrote Annabel", "Anna B", "… wrote Annabel"),
-        ("See HTTPS://x.example/a and Www.marisol.example", "", "See … and …"),
-        ("It is on instagram.com/marisol.q, look there", "", "It is on … look there"),
-        ("Mail marisol＠example.org or marisol (at) example.org", "", "Mail … or …"),
-        ("I am marisol_q there, not marisol.q@example", "", "I am … there, not …"),
-        ("One and/or two, 1.5/2 cups, e.g. tea", "", "One and/or two, 1.5/2 cups, e.g. tea"),
-    ],
-)
-def test_what_tells_who_wrote_is_taken_out(text: str, name: str, left: str) -> None:
-    assert without_names(text, name) == left
-
-
-def voice(customer: int, sentiment: float, text: str, name: str = "") -> dict[str, Any]:
-    return {
-        "customer_id": customer, "sentiment": sentiment, "text": text, "name": name,
-        "network": "email", "kind": "message", "rating": None, "id": customer * 10,
-    }  # fmt: skip
-
-
-def test_quotes_are_one_unhappy_and_one_happy_voice_of_two_customers() -> None:
-    found = quotes(
-        [
-            voice(1, -0.9, "The spout dripped all over my table again."),
-            voice(1, 0.95, "I love how quiet the new mill is, honestly."),
-            voice(2, 0.8, "Ada at the counter made my whole week better."),
-            voice(3, -0.5, "Too short."),
-        ]
-    )
-    assert [(one["mood"], one["text"][:9]) for one in found] == [
-        ("negative", "The spout"),
-        ("positive", "Ada at th"),
-    ]
-
-
-def test_a_text_that_is_mostly_names_is_not_quoted() -> None:
-    text = "Call me +32 470 12 34 56 or a@b.example, x@y.example or @handle please"
-    assert quotes([voice(1, -0.9, text)]) == []
-
-
-def test_what_sets_apart_is_ordered_by_how_unusual_it_is() -> None:
-    everybody = {
-        "orders_total": {"mean": 2.0, "spread": 1.0, "base": 100},
-        "evening_share": {"mean": 0.2, "spread": 0.1, "base": 90},
-        "weekend_share": {"mean": 0.5, "spread": 0.5, "base": 90},
-        "call_share": {"mean": 0.0, "spread": 0.0, "base": 90},
-    }
-    own = {
-        "orders_total": {"mean": 3.0, "spread": 1.0, "base": 10},
-        "evening_share": {"mean": 0.05, "spread": 0.1, "base": 9},
-        "weekend_share": {"mean": 0.55, "spread": 0.5, "base": 9},
-        "call_share": {"mean": 0.0, "spread": 0.0, "base": 9},
-    }
-    found = sets_apart(own, everybody)
-    assert [(one["trait"], one["times"], one["base"]) for one in found] == [
-        ("evening_share", 0.25, 9),
-        ("orders_total", 1.5, 10),
-    ]
+from tests.personas.card_world import NOW, TODAY, member, refresh, say
 
 
 def test_the_best_two_hours_of_the_week() -> None:
@@ -114,25 +32,6 @@ def test_the_best_two_hours_of_the_week() -> None:
     counts[2][7], counts[5][9], counts[6][9] = 8, 5, 5
     assert [(one["weekday"], one["hour"], one["n"]) for one in best_hours(counts)] == [(3, 7, 8), (6, 9, 5)]
     assert best_hours([[0] * 24 for _day in range(7)]) == []
-
-
-@pytest.fixture
-def personas(db: None) -> tuple[Persona, Persona]:
-    Workspace.current()
-    return tuple(Persona.objects.create(name=name, rank=place) for place, name in enumerate(("A", "B")))
-
-
-def member(persona: Persona, confidence: float = 0.9, **traits: Any) -> Customer:
-    made = Customer.objects.create(
-        name="Some Body", country=traits.pop("lives", "BE"), job="Teaching", stage="retention"
-    )
-    Traits.objects.create(customer=made, computed_at=NOW, **traits)
-    PersonaMembership.objects.create(customer=made, persona=persona, confidence=confidence, since=NOW)
-    return made
-
-
-def refresh(**more: Any) -> dict[str, int]:
-    return refresh_cards(today=TODAY, zone="UTC", now=NOW, everything=more.get("everything", True))
 
 
 def test_a_card_counts_its_members_and_everybody(personas: tuple[Persona, Persona]) -> None:
@@ -159,29 +58,6 @@ def test_a_card_counts_its_members_and_everybody(personas: tuple[Persona, Person
     assert first.card["apart"] == [], "three are too few for a difference"
     assert refresh() == {"personas": 2, "written": 0}
     assert refresh(everything=False) == {"personas": 2, "written": 0}
-
-
-def say(who: Customer, at: datetime, text: str, **more: Any) -> None:
-    team, _made = Team.objects.get_or_create(is_general=True, defaults={"name": "General"})
-    account, _made = ChannelAccount.objects.get_or_create(
-        connector="api", network="instagram", external_id="shop", defaults={"name": "Shop", "team": team}
-    )
-    number = Interaction.objects.count()
-    owner = {"customer": who, "home_customer": who}
-    conversation = Conversation.objects.create(account=account, team=team, first_at=at, last_at=at, **owner)
-    Interaction.objects.create(
-        account=account, team=team, conversation=conversation, external_id=str(number), kind="message",
-        direction="inbound", occurred_at=at, text=text, reader=1, **owner, **more,
-    )  # fmt: skip
-    day, _new = CustomerDay.objects.get_or_create(
-        customer=who,
-        day=at.date(),
-        network="instagram",
-        kind="message",
-        direction="inbound",
-        defaults={"n": 0},
-    )
-    CustomerDay.objects.filter(pk=day.pk).update(n=day.n + 1)
 
 
 def test_a_card_tells_topics_networks_hours_and_voices(personas: tuple[Persona, Persona]) -> None:
@@ -261,65 +137,6 @@ def test_no_personas_no_cards(db: None) -> None:
     assert refresh() == {"personas": 0, "written": 0}
 
 
-# Other people's names
-
-
-def test_names_of_other_customers_are_taken_out_and_brands_kept(db: None) -> None:
-    workspace = Workspace.current()
-    Workspace.objects.filter(pk=workspace.pk).update(name="Juniper Loam")
-    for name in ("Annika Berg", "Will Rose", "Juniper Smith", "Brigitte O'Brien", "Love Letter", "Berg GmbH"):
-        kind = "organization" if name.endswith("GmbH") else "person"
-        Customer.objects.create(name=name, kind=kind)
-    texts = [
-        "I asked Annika twice and then annika's colleague on Instagram",
-        "Will you send it? I would love that, says O'Brien from Juniper",
-        "I love your pots and will buy again",
-        "We love them and will tell everybody at Berg",
-    ]
-    names = names_in(texts)
-    assert names == {"annika", "o'brien", "berg"}, "love and will are words, Juniper is the shop"
-    assert [without_names(text, "", names) for text in texts] == [
-        "I asked … twice and then … colleague on Instagram",
-        "Will you send it? I would love that, says … from Juniper",
-        "I love your pots and will buy again",
-        "We love them and will tell everybody at …",
-    ]
-
-
-def test_a_quote_names_no_other_customer(personas: tuple[Persona, Persona]) -> None:
-    first, _second = personas
-    Customer.objects.create(name="Annika Berg")
-    say(
-        member(first),
-        NOW - timedelta(days=3),
-        "You sent my parcel to Annika, and she is gone",
-        sentiment=-0.8,
-    )
-    refresh()
-    first.refresh_from_db()
-    assert [one["text"] for one in first.card["complaints"]] == ["You sent my parcel to …, and she is gone"]
-
-
-def test_a_quote_leads_to_no_handle_of_its_author(personas: tuple[Persona, Persona]) -> None:
-    first, _second = personas
-    who = member(first)
-    Identity.objects.create(
-        network="instagram", external_id="17", handle="@mossy.pots", customer=who, home_customer=who
-    )
-    say(
-        who,
-        NOW - timedelta(days=3),
-        "You blocked me, Mossy.pots, and nobody told me why",
-        sentiment=-0.8,
-    )
-    refresh()
-    first.refresh_from_db()
-    assert [one["text"] for one in first.card["complaints"]] == ["You blocked me, …, and nobody told me why"]
-
-
-# What hurts, what they react to, and what did well
-
-
 def test_what_hurts_are_the_topics_of_unhappy_words(personas: tuple[Persona, Persona]) -> None:
     first, _second = personas
     for place in range(4):
@@ -365,80 +182,6 @@ def test_kinds_of_posts_stand_beside_everybody(personas: tuple[Persona, Persona]
     assert first.card["content"]["topic"][0]["value"] == "repotting"
 
 
-def talk(who: Customer, *lines: tuple[str, str, dict[str, Any]], days: int = 10) -> Conversation:
-    """A conversation, line after line an hour apart: (direction, text, more)."""
-    begun = NOW - timedelta(days=days)
-    say(who, begun, lines[0][1], **lines[0][2])
-    first = Interaction.objects.order_by("-pk")[0]
-    conversation = first.conversation
-    for hours, (direction, text, more) in enumerate(lines[1:], start=1):
-        at = begun + timedelta(hours=more.pop("after", hours))
-        owner = (
-            {"customer": who, "home_customer": who} if direction == "inbound" else {"staff_name": "Amy Stone"}
-        )
-        Interaction.objects.create(
-            account=first.account, team=first.team, conversation=conversation, kind="message", reader=1,
-            external_id=f"{first.pk}-{hours}", direction=direction, occurred_at=at, text=text,
-            **{**owner, **more},
-        )  # fmt: skip
-        Conversation.objects.filter(pk=conversation.pk).update(last_at=at)
-    return conversation
-
-
-ASKED = ("inbound", "Where is my parcel?", {"reason": "question", "sentiment": 0.0})
-UNHAPPY = ("inbound", "That is no answer at all", {"reason": "complaint", "sentiment": -0.7})
-THANKS = ("inbound", "Thank you, that is lovely of you", {"reason": "praise", "sentiment": 0.8})
-
-
-def answer(text: str, **more: Any) -> tuple[str, str, dict[str, Any]]:
-    return ("outbound", text, more)
-
-
-def test_replies_that_did_well_were_thanked_and_stayed_so(personas: tuple[Persona, Persona]) -> None:
-    first, second = personas
-    well = "Hello Some, it left today, Amy Stone will send you the number by six."
-    talk(member(first), ASKED, answer(well), THANKS)
-    ill = "It is on its way and will come when it comes, thank you so much."
-    talk(member(first), ASKED, answer(ill), UNHAPPY)
-    soon = "It was sent this morning and you will get a mail with the number."
-    talk(member(first), ASKED, answer(soon), THANKS, UNHAPPY)
-    late = "We are sorry, the parcel is late and will be with you on Monday."
-    talk(member(first), ASKED, answer(late), (*THANKS[:2], {**THANKS[2], "after": 300}), days=30)
-    robot = "This is an automatic answer: we got your message and will read it."
-    talk(member(first), ASKED, answer(robot, is_automatic=True), THANKS)
-    nobody = "Nobody of the staff wrote this line, a rule of the shop has sent it."
-    talk(member(first), ASKED, answer(nobody, staff_name=""), THANKS)
-    unsure = "To somebody who hardly belongs here we said that it left today."
-    talk(member(first, 0.4), ASKED, answer(unsure), THANKS)
-    praised = "You are welcome, and thank you for the kind words about the shop."
-    talk(member(first), THANKS, answer(praised), THANKS)
-    talk(member(second), ASKED, answer("Good morning, the parcel left the house today, look here."))
-    refresh()
-    first.refresh_from_db()
-    assert [one["text"] for one in first.card["replies"]] == [
-        "Hello …, it left today, … will send you the number by six."
-    ]
-    assert first.card["replies"][0]["seconds"] == 3600
-    assert first.card["replied"] is None, "of five replies no share is told"
-
-
-def test_the_share_of_thanked_replies_counts_silence_and_stands_beside_everybody(
-    personas: tuple[Persona, Persona],
-) -> None:
-    first, second = personas
-    for place in range(20):
-        talk(member(first), ASKED, answer(f"It left today {place}"), *([THANKS] if place < 5 else []))
-        talk(member(second), ASKED, answer(f"It left today {place}"))
-    refresh()
-    first.refresh_from_db()
-    assert first.card["replied"] == {"rate": 0.25, "all": 0.125, "base": 20}
-    answers = {"network": "instagram", "rate": 0.25, "all": 0.125, "base": 20, "customers": 20}
-    assert first.card["answers"] == [answers]
-
-
-# Where they are found
-
-
 def test_segments_and_organizations_say_both_shares(personas: tuple[Persona, Persona]) -> None:
     first, second = personas
     here, there = [member(first) for _each in range(4)], [member(second) for _each in range(4)]
@@ -458,6 +201,46 @@ def test_segments_and_organizations_say_both_shares(personas: tuple[Persona, Per
     assert first.card["organizations"] == [{"organization": firm.pk, "people": 2, "of": 3}]
     second.refresh_from_db()
     assert second.card["organizations"] == [], "one person is not an organization's habit"
+
+
+def test_the_value_says_what_is_usual_for_one_of_them(personas: tuple[Persona, Persona]) -> None:
+    first, _second = personas
+    for low, high in ((10, 100), (20, 200), (30, 900)):
+        given = {
+            "value_365": (low + high) / 2,
+            "value_low": low,
+            "value_high": high,
+            "active_probability": 0.9,
+        }
+        Prediction.objects.create(customer=member(first), computed_at=NOW, **given)
+    member(first)
+    refresh()
+    first.refresh_from_db()
+    value = first.card["value"]["value_365"]
+    assert (value["low"], value["high"], value["intervals"], value["base"]) == (20.0, 200.0, 3, 3)
+
+
+# What sets apart
+
+
+def test_what_sets_apart_is_ordered_by_how_unusual_it_is() -> None:
+    everybody = {
+        "orders_total": {"mean": 2.0, "spread": 1.0, "base": 100},
+        "evening_share": {"mean": 0.2, "spread": 0.1, "base": 90},
+        "weekend_share": {"mean": 0.5, "spread": 0.5, "base": 90},
+        "call_share": {"mean": 0.0, "spread": 0.0, "base": 90},
+    }
+    own = {
+        "orders_total": {"mean": 3.0, "spread": 1.0, "base": 10},
+        "evening_share": {"mean": 0.05, "spread": 0.1, "base": 9},
+        "weekend_share": {"mean": 0.55, "spread": 0.5, "base": 9},
+        "call_share": {"mean": 0.0, "spread": 0.0, "base": 9},
+    }
+    found = sets_apart(own, everybody)
+    assert [(one["trait"], one["times"], one["base"]) for one in found] == [
+        ("evening_share", 0.25, 9),
+        ("orders_total", 1.5, 10),
+    ]
 
 
 def test_a_word_that_is_usual_here_sets_apart(personas: tuple[Persona, Persona]) -> None:
@@ -481,23 +264,6 @@ def test_windows_of_one_trait_are_told_once() -> None:
     assert [one["trait"] for one in sets_apart(own, everybody)] == ["orders_total"]
 
 
-def test_the_value_says_what_is_usual_for_one_of_them(personas: tuple[Persona, Persona]) -> None:
-    first, _second = personas
-    for low, high in ((10, 100), (20, 200), (30, 900)):
-        given = {
-            "value_365": (low + high) / 2,
-            "value_low": low,
-            "value_high": high,
-            "active_probability": 0.9,
-        }
-        Prediction.objects.create(customer=member(first), computed_at=NOW, **given)
-    member(first)
-    refresh()
-    first.refresh_from_db()
-    value = first.card["value"]["value_365"]
-    assert (value["low"], value["high"], value["intervals"], value["base"]) == (20.0, 200.0, 3, 3)
-
-
 def test_one_habit_is_told_once() -> None:
     everybody = {"praise_share": {"mean": 0.2, "spread": 0.1, "base": 90}}
     own = {"praise_share": {"mean": 0.4, "base": 90}}
@@ -506,6 +272,36 @@ def test_one_habit_is_told_once() -> None:
         for value, n, all_n in (("praise", 60, 100), ("order", 30, 300))
     ]
     assert [one["trait"] for one in sets_apart(own, everybody, words)] == ["praise_share"]
+
+
+# Drawn members
+
+
+def test_a_draw_is_the_same_every_night_and_fair_to_everybody(personas: tuple[Persona, Persona]) -> None:
+    first, second = personas
+    for place in range(40):
+        member(first, orders_total=1, lives="BE" if place % 2 else "NL")
+    for _place in range(20):
+        member(second, orders_total=4, lives="LU")
+    whole, drawn, again = (Gathered(TODAY, "UTC", most) for most in (100, 10, 10))
+    assert (whole.spread[first.pk]["drawn"], whole.spread[None]["drawn"]) == (40, 60)
+    assert (drawn.spread[first.pk]["drawn"], drawn.spread[second.pk]["drawn"]) == (10, 10)
+    assert drawn.spread[None]["drawn"] == 15, "everybody: a quarter of each, as 40 is to 20"
+    assert drawn.people == again.people
+    assert drawn.means[None]["orders_total"]["mean"] == 2.0 == whole.means[None]["orders_total"]["mean"]
+    assert drawn.numbers[first.pk]["customers"] == 40, "counts are never drawn"
+
+
+def test_the_number_of_statements_does_not_grow_with_personas(db: None) -> None:
+    Workspace.current()
+    counts = []
+    for wanted in (1, 6):
+        while Persona.objects.count() < wanted:
+            member(Persona.objects.create(name=f"P{Persona.objects.count()}"))
+        with CaptureQueriesContext(connection) as found:
+            Gathered(TODAY, "UTC")
+        counts.append(len(found))
+    assert counts[0] == counts[1]
 
 
 # The page
@@ -546,58 +342,3 @@ def test_a_card_without_a_rebuild_opens(personas: tuple[Persona, Persona], vic: 
     url = reverse("personas:persona-detail", args=[personas[0].pk])
     answer = signed_in(vic).get(url)
     assert answer.status_code == 200 and "The next rebuild" in answer.content.decode()
-
-
-# Drawn members
-
-
-def test_a_draw_is_the_same_every_night_and_fair_to_everybody(personas: tuple[Persona, Persona]) -> None:
-    first, second = personas
-    for place in range(40):
-        member(first, orders_total=1, lives="BE" if place % 2 else "NL")
-    for _place in range(20):
-        member(second, orders_total=4, lives="LU")
-    whole, drawn, again = (Gathered(TODAY, "UTC", most) for most in (100, 10, 10))
-    assert (whole.spread[first.pk]["drawn"], whole.spread[None]["drawn"]) == (40, 60)
-    assert (drawn.spread[first.pk]["drawn"], drawn.spread[second.pk]["drawn"]) == (10, 10)
-    assert drawn.spread[None]["drawn"] == 15, "everybody: a quarter of each, as 40 is to 20"
-    assert drawn.people == again.people
-    assert drawn.means[None]["orders_total"]["mean"] == 2.0 == whole.means[None]["orders_total"]["mean"]
-    assert drawn.numbers[first.pk]["customers"] == 40, "counts are never drawn"
-
-
-def test_the_number_of_statements_does_not_grow_with_personas(db: None) -> None:
-    Workspace.current()
-    counts = []
-    for wanted in (1, 6):
-        while Persona.objects.count() < wanted:
-            member(Persona.objects.create(name=f"P{Persona.objects.count()}"))
-        with CaptureQueriesContext(connection) as found:
-            Gathered(TODAY, "UTC")
-        counts.append(len(found))
-    assert counts[0] == counts[1]
-
-
-# Erasure
-
-
-def test_an_erasure_takes_quotes_and_the_replies_to_them(personas: tuple[Persona, Persona]) -> None:
-    first, _second = personas
-    gone, stays = member(first), member(first)
-    text = "Hello Some, it left today and will be with you on Monday."
-    other = "Good day, we sent a new lid this morning, it comes on Friday."
-    words = {"reason": "complaint", "sentiment": -0.9}
-    talk(gone, ("inbound", "The lid cracked on the very first day, what a pity", words), answer(text), THANKS)
-    talk(stays, ("inbound", "The box was crushed and nobody told me a thing", words), answer(other), THANKS)
-    refresh()
-    first.refresh_from_db()
-    assert {len(first.card[part]) for part in ("complaints", "replies")} == {2}
-    assert drop_quotes([gone.pk]) == 1
-    first.refresh_from_db()
-    assert [one["text"] for one in first.card["complaints"]] == [
-        "The box was crushed and nobody told me a thing"
-    ]
-    assert [one["text"] for one in first.card["replies"]] == [other]
-    assert first.card_at is None, "the next rebuild writes it anew"
-    assert "lid cracked" not in str(first.card) and "it left today" not in str(first.card)
-    assert drop_quotes([gone.pk]) == 0
