@@ -12,9 +12,13 @@ from core.privacy import register as hold
 from personas import privacy, profiling
 from personas.models import (
     AdSpend,
+    BroughtDay,
+    BroughtRun,
+    BuyerDay,
     ChangedCustomer,
     CustomerDay,
     DriftDay,
+    FirstTouch,
     Lookalike,
     LookalikeRun,
     ModelCard,
@@ -64,6 +68,7 @@ def register() -> None:
     """Computed rows are computed again after a merge; history stays with the record it names."""
     computed: dict[type[models.Model], Callable[[Sequence[int]], Rows]] = {
         CustomerDay: _exported(CustomerDay, "day", "network", "kind", "direction", "n", "sentiment_sum"),
+        FirstTouch: _exported(FirstTouch, "at", "network", "campaign", "source"),
         Traits: told_elsewhere,
         Prediction: told_elsewhere,
         PersonaMembership: told_elsewhere,
@@ -85,7 +90,7 @@ def register() -> None:
     register_customer_data(
         ReachPlan, PublishableKey, AdSpend, LookalikeRun, ModelRun, ModelCard, PersonaNote, PersonaShare,
         PersonaDay, PeopleCount, Persona, DriftDay, PersonaModel, PersonaSettings, Rebuild, Segment,
-        SegmentSize,
+        SegmentSize, BroughtDay, BroughtRun, BuyerDay,
     )  # fmt: skip
     privacy.register()
     profiling.register()

@@ -44,6 +44,7 @@ TRAITS, SEGMENTS = "rebuild.traits", "rebuild.segments"
 COMPUTED = (
     "personas_traits",
     "personas_customerday",
+    "personas_firsttouch",
     "personas_personamembership",
     "personas_prediction",
     "personas_segmentmembership",
@@ -278,7 +279,7 @@ def refresh_traits(run: Run) -> dict[str, Any]:
     found = {name: sum(one[name] for one in done) for name in ("customers", "written")}
     run.save(traits_changed=found["written"])
     if found["written"] > ANALYZE_FROM:
-        analyze("personas_traits", "personas_customerday", "personas_changedcustomer")
+        analyze("personas_traits", "personas_customerday", "personas_firsttouch", "personas_changedcustomer")
     return found
 
 

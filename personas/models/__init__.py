@@ -1,5 +1,6 @@
 """What customers are like: traits, segments, personas, predictions and the nightly rebuild."""
 
+from personas.models.first_touch import BroughtDay, BroughtRun, BuyerDay, FirstTouch, How
 from personas.models.people import PeopleCount, PeopleFact
 from personas.models.persona import (
     DriftDay,
@@ -28,9 +29,14 @@ from personas.models.traits import CustomerDay, Traits
 
 __all__ = [
     "AdSpend",
+    "BroughtDay",
+    "BroughtRun",
+    "BuyerDay",
     "ChangedCustomer",
     "CustomerDay",
     "DriftDay",
+    "FirstTouch",
+    "How",
     "Lookalike",
     "LookalikeRun",
     "ModelCard",

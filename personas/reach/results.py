@@ -1,16 +1,19 @@
-"""What advertising brought: cost joined to orders by first touch, in one statement.
+"""What advertising brought: cost joined to orders by first touch.
 
-Somebody's first touch is their earliest inbound interaction or visit before their first order. It counts for
+Somebody's first touch is their earliest inbound interaction or visit up to their first order. It counts for
 the campaign whose name the visit's marks carry, else for the network it came by, however many touches came
 after it. Where it is more than `WITHIN` days older than the first order, or nothing came before it, the
 order has no known first touch and is counted as such.
+
+The rebuild keeps sums by day (`personas.reach.summing`); days that it has not summed are read order by
+order. Which campaign a mark names is found when it is asked, so that a renamed one counts at once.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -26,20 +29,53 @@ from core import networks
 from core.models import Workspace
 from core.sql import statement
 from crm.models import Customer
-from personas.models import AdSpend, Persona
+from personas.models import AdSpend, BroughtRun, How, Persona
 
 WITHIN = 90
 """Days that a first touch may lie before the first order."""
+MARK_LENGTH = 1000
+"""Letters of a campaign's mark that are kept."""
 MARK_DAYS = 365
 """Campaigns that cost something so many days before the span may still bring orders."""
 LONGEST = 731
 UNKNOWN = ("none", "old")
+Row = dict[str, Any]
 _PLACE = re.compile(r"%\((\w+)\)s")
-WHAT = """
-    network, campaign, how, persona_id,
-    count(*) AS customers, count(*) FILTER (WHERE is_new) AS new_customers, sum(orders)::bigint AS orders,
-    coalesce(sum(revenue), 0) AS revenue, sum(without_rate)::bigint AS without_rate
-FROM attributed GROUP BY network, campaign, how, persona_id
+GROUPS = """
+    how, network, campaign, source, persona_id, sum(orders)::bigint AS orders,
+    count(*) FILTER (WHERE is_new) AS new_customers, sum(revenue) AS revenue,
+    sum(without_rate)::bigint AS without_rate
+FROM (
+    SELECT b.how, b.network, b.persona_id, b.orders, b.is_new, b.revenue, b.without_rate,
+        CASE WHEN b.campaign = ANY(%(marks)s::text[]) THEN b.campaign ELSE '' END AS campaign,
+        CASE WHEN b.source = ANY(%(sources)s::text[]) THEN b.source ELSE '' END AS source
+    FROM brought b
+) g
+GROUP BY how, network, campaign, source, persona_id
+"""
+BEHIND = """
+    customer_id FROM (
+        WITH place AS (
+            SELECT DISTINCT mark, source, network, campaign
+            FROM jsonb_to_recordset(%(places)s::jsonb)
+                AS p (mark text, source text, network text, campaign text)
+        )
+        SELECT b.customer_id, b.persona_id, b.is_new,
+            CASE WHEN b.how = 'touched' THEN CASE WHEN x.campaign IS NULL THEN 'network' ELSE 'campaign' END
+                ELSE b.how END AS how,
+            coalesce(
+                x.network, CASE WHEN b.source = ANY(%(sources)s::text[]) THEN b.source END, b.network
+            ) AS network,
+            coalesce(x.campaign, '') AS campaign
+        FROM brought b
+        LEFT JOIN place e
+            ON e.mark = b.campaign AND e.source = b.source AND b.source <> ''
+        LEFT JOIN place d
+            ON d.mark = b.campaign AND d.source = ''
+        CROSS JOIN LATERAL (
+            SELECT coalesce(e.network, d.network) AS network, coalesce(e.campaign, d.campaign) AS campaign
+        ) x
+    ) a
 """
 
 
@@ -74,7 +110,6 @@ class Brought:
     name: str = ""
     tone: int = 0
     cost: Decimal | None = None
-    customers: int = 0
     new_customers: int = 0
     orders: int = 0
     revenue: Decimal = Decimal(0)
@@ -82,9 +117,8 @@ class Brought:
     paid: tuple[int, int] | None = None
     """New customers and orders that money was spent for, where that is a part of all (a persona)."""
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Count a group of customers in."""
-        self.customers += row["customers"]
+    def add(self, row: Row) -> None:
+        """Count a group of orders in."""
         self.new_customers += row["new_customers"]
         self.orders += row["orders"]
         self.revenue += row["revenue"]
@@ -120,6 +154,9 @@ class Results:
     unknown: Brought
     older: Brought
     costs_without_rate: int
+    customers: int
+    kept: BroughtRun | None
+    """What the rebuild summed; None: every order was read."""
     by_day: list[tuple[date, Decimal]] = field(default_factory=list)
 
     @property
@@ -130,7 +167,8 @@ class Results:
 
 def results(span: Span) -> Results:
     """Cost, new customers, orders and revenue of a span by network, campaign and persona."""
-    found = _rows(span)
+    kept = kept_run()
+    found = _rows(span, kept)
     costs = _costs(span)
     spent = sum(costs.values(), Decimal(0)) if costs else None
     total = Brought(cost=spent)
@@ -146,42 +184,88 @@ def results(span: Span) -> Results:
         unknown=_sum(row for row in found if row["how"] == "none"),
         older=_sum(row for row in found if row["how"] == "old"),
         costs_without_rate=_spent(span).filter(base_amount=None).count(),
+        customers=_customers(span, kept),
+        kept=kept,
         by_day=_by_day(span),
     )
 
 
-def _rows(span: Span) -> list[dict[str, Any]]:
+def kept_run() -> BroughtRun | None:
+    """What the rebuild keeps; None before the first one, and after a change of the zone."""
+    return BroughtRun.objects.filter(zone=Workspace.current().zone).order_by("-pk").first()
+
+
+def _rows(span: Span, kept: BroughtRun | None) -> list[Row]:
+    """Sums by network, campaign and persona, as `GROUPS` has them."""
+    places, known = _places(span), [network.name for network in networks.known()]
+    names = {"marks": sorted({mark for mark, _source in places}), "sources": known}
+    live, more = _live(span, kept), brought_parameters(span, is_kept=kept is not None)
+    rows = _fetched("spend_kept", {"first": span.first, "before": live, **names})
+    rows += _fetched("spend_brought", {**more, "start": _begin(live), **names}, what=GROUPS)
+    return [_placed(row, places, known) for row in rows]
+
+
+def _live(span: Span, kept: BroughtRun | None) -> date:
+    """The first day of the span that is read order by order; the day after it where there is none."""
+    return min(max(span.first, kept.until), span.last + timedelta(days=1)) if kept else span.first
+
+
+def _begin(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=Workspace.current().tz)
+
+
+def _customers(span: Span, kept: BroughtRun | None) -> int:
+    start, before = span.moments()
+    live = _live(span, kept)
+    asked = {"first": span.first, "until": live, "start": start, "live": _begin(live), "before": before}
+    return int(_fetched("spend_buyers", asked)[0]["customers"])
+
+
+def _fetched(name: str, parameters: Mapping[str, Any], *, what: str = "") -> list[Row]:
     with connection.cursor() as cursor:
-        cursor.execute(statement("personas", "spend_results").replace("/*what*/", WHAT), _parameters(span))
+        cursor.execute(statement("personas", name).replace("/*what*/", what), parameters)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _parameters(span: Span) -> dict[str, Any]:
+def brought_parameters(span: Span, *, is_kept: bool) -> dict[str, Any]:
+    """What `spend_brought.sql` is asked with for a span."""
     start, before = span.moments()
     return {
         "start": start,
         "before": before,
         "within": WITHIN,
-        "marks": json.dumps(_marks(span)),
-        "networks": [network.name for network in networks.known()],
+        "kept": is_kept,
+        "whole": False,
+        "zone": Workspace.current().zone,
     }
 
 
-def _marks(span: Span) -> list[dict[str, str]]:
-    """Names of campaigns as they stand in addresses: encoded in both customary ways, in small letters."""
+def _places(span: Span) -> dict[tuple[str, str], tuple[str, str]]:
+    """The network and campaign for which a mark counts, by mark and network it came from; '' for any other.
+
+    Marks are names of campaigns as they stand in addresses: encoded in the customary ways, in small letters.
+    """
     since = span.first - timedelta(days=MARK_DAYS)
     named = AdSpend.objects.exclude(campaign="").filter(day__gte=since, day__lte=span.last)
-    return [
-        {"mark": mark, "network": network, "campaign": campaign}
-        for network, campaign in named.order_by().values_list("network", "campaign").distinct()
-        for mark in {
-            campaign.lower(),
-            quote_plus(campaign).lower(),
-            quote(campaign).lower(),
-            quote(campaign, safe="").lower(),
-        }
-    ]
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for network, campaign in sorted(named.order_by().values_list("network", "campaign").distinct()):
+        for text in (campaign, quote_plus(campaign), quote(campaign), quote(campaign, safe="")):
+            mark = text.lower()[:MARK_LENGTH]
+            found.setdefault((mark, network), (network, campaign))
+            found.setdefault((mark, ""), (network, campaign))
+    return found
+
+
+def _placed(row: Row, places: Mapping[tuple[str, str], tuple[str, str]], known: Sequence[str]) -> Row:
+    """The row with the network and campaign it counts for, and how that is known."""
+    if row["how"] != How.TOUCHED:
+        return row
+    mark, source = row["campaign"], row["source"]
+    place = places.get((mark, source)) or places.get((mark, ""))
+    if place:
+        return {**row, "how": "campaign", "network": place[0], "campaign": place[1]}
+    return {**row, "how": "network", "campaign": "", "network": source if source in known else row["network"]}
 
 
 def _spent(span: Span) -> QuerySet[AdSpend]:
@@ -199,14 +283,14 @@ def _by_day(span: Span) -> list[tuple[date, Decimal]]:
     return [(day, cost) for day, cost in known.annotate(cost=Sum("base_amount"))]
 
 
-def _sum(rows: Iterable[dict[str, Any]]) -> Brought:
+def _sum(rows: Iterable[Row]) -> Brought:
     found = Brought()
     for row in rows:
         found.add(row)
     return found
 
 
-def _by_network(rows: Sequence[dict[str, Any]], costs: dict[tuple[str, str], Decimal]) -> list[Brought]:
+def _by_network(rows: Sequence[Row], costs: dict[tuple[str, str], Decimal]) -> list[Brought]:
     found: dict[str, Brought] = {}
     for (network, _campaign), cost in costs.items():
         one = found.setdefault(network, Brought(network=network, cost=Decimal(0)))
@@ -217,7 +301,7 @@ def _by_network(rows: Sequence[dict[str, Any]], costs: dict[tuple[str, str], Dec
     return sorted(found.values(), key=_largest_first)
 
 
-def _by_campaign(rows: Sequence[dict[str, Any]], costs: dict[tuple[str, str], Decimal]) -> list[Brought]:
+def _by_campaign(rows: Sequence[Row], costs: dict[tuple[str, str], Decimal]) -> list[Brought]:
     """Campaigns alone: `campaign` '' is what was spent on a network without naming one."""
     found = {key: Brought(network=key[0], campaign=key[1], cost=cost) for key, cost in costs.items()}
     for row in rows:
@@ -231,13 +315,14 @@ def _largest_first(one: Brought) -> tuple[Any, ...]:
     return (-(one.cost or 0), -one.new_customers, one.network, one.campaign or "")
 
 
-def _by_persona(rows: Sequence[dict[str, Any]], by_network: dict[str, Brought]) -> list[Brought]:
+def _by_persona(rows: Sequence[Row], by_network: dict[str, Brought]) -> list[Brought]:
     """What each persona brought; a network's cost is shared out by the new customers it brought."""
     found: dict[int | None, Brought] = {}
     for row in rows:
         if row["how"] in UNKNOWN:
             continue
-        one = found.setdefault(row["persona_id"], Brought(persona=row["persona_id"]))
+        persona = row["persona_id"] or None
+        one = found.setdefault(persona, Brought(persona=persona))
         one.add(row)
         whole = by_network[row["network"]]
         if whole.cost is not None and whole.new_customers:
@@ -268,7 +353,9 @@ class Behind:
 
 def customers_behind(span: Span, behind: Behind, *, by: User) -> QuerySet[Customer]:
     """The customers whom a figure counts, of those that this person sees."""
-    conditions, more = ["true"], _parameters(span)
+    conditions, more = ["true"], brought_parameters(span, is_kept=kept_run() is not None)
+    more["sources"] = [network.name for network in networks.known()]
+    more["places"] = _places_json(span)
     for name, value in (("network", behind.network), ("campaign", behind.campaign), ("how", behind.how)):
         if value:
             conditions.append(f"{name} = %({name})s")
@@ -278,9 +365,17 @@ def customers_behind(span: Span, behind: Behind, *, by: User) -> QuerySet[Custom
         more["persona"] = behind.persona
     if behind.new:
         conditions.append("is_new")
-    text = statement("personas", "spend_results").replace(
-        "/*what*/", f"customer_id FROM attributed WHERE {' AND '.join(conditions)}"
-    )
+    what = f"{BEHIND} WHERE {' AND '.join(conditions)}"
+    text = statement("personas", "spend_brought").replace("/*what*/", what)
     names = _PLACE.findall(text)
     text = _PLACE.sub("%s", text)
     return Customer.objects.visible_to(by).filter(pk__in=RawSQL(text, [more[name] for name in names]))  # noqa: S611
+
+
+def _places_json(span: Span) -> str:
+    return json.dumps(
+        [
+            {"mark": mark, "source": source, "network": network, "campaign": campaign}
+            for (mark, source), (network, campaign) in _places(span).items()
+        ]
+    )

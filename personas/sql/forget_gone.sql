@@ -7,6 +7,8 @@ WITH gone AS MATERIALIZED (
     DELETE FROM personas_traits t USING gone WHERE t.customer_id = gone.customer_id
 ), days AS (
     DELETE FROM personas_customerday d USING gone WHERE d.customer_id = gone.customer_id
+), touches AS (
+    DELETE FROM personas_firsttouch f USING gone WHERE f.customer_id = gone.customer_id
 ), predictions AS (
     DELETE FROM personas_prediction p USING gone WHERE p.customer_id = gone.customer_id
 ), personas AS (

@@ -4,7 +4,7 @@ CREATE TEMPORARY TABLE nightly_batch (customer_id bigint PRIMARY KEY, zone text)
 CREATE TEMPORARY TABLE nightly_said (
     customer_id bigint, interaction_id bigint, at timestamptz, local_at timestamp, own_at timestamp, days_ago integer,
     network text COLLATE "C", kind text COLLATE "C", is_public boolean, reason text COLLATE "C", sentiment numeric,
-    length integer, topics varchar[], rating integer, media text COLLATE "C"
+    length integer, topics varchar[], rating integer, media text COLLATE "C", is_automatic boolean
 ) ON COMMIT DROP;
 CREATE TEMPORARY TABLE nightly_written (
     customer_id bigint, other_id bigint, at timestamptz, local_at timestamp, days_ago integer, network text, kind text,

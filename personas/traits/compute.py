@@ -1,7 +1,8 @@
 """The traits of some customers, computed from what they said and bought by set-based SQL.
 
 The rebuild lists customers in `ChangedCustomer`, then takes them in batches in order of id. A batch is one
-transaction: their touches are consumed, their rows of CustomerDay and Traits written where they differ.
+transaction: their touches are consumed, their rows of CustomerDay, FirstTouch and Traits written where they
+differ.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ def refresh_next(after: int, moment: Moment, *, limit: int = BATCH, upto: int = 
         _execute(f"ANALYZE nightly_{name}")
     run("personas", "forget_gone", {})
     run("personas", "customer_days", bounds)
+    run("personas", "first_touches", {})
     changed = _store_traits(moment)
     _execute(_DROP)
     return Refreshed(size, changed, last)
