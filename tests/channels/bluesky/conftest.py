@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
-from django.utils import timezone
 
 from engagement import channels
-from engagement.channels.base import Author, Outgoing
-from engagement.models import ChannelAccount, Delivery
+from engagement.channels.base import Author
+from engagement.models import ChannelAccount
 from tests.channels.bluesky.far import HANDLES, MARA, PASSWORD, Bluesky
+from tests.channels.machine import hand_over
 
 
 @pytest.fixture
@@ -38,14 +36,7 @@ def account(far, link):
 @pytest.fixture
 def outgoing(account):
     def make(text="Yes, three left.", **more):
-        delivery = more.pop("delivery", None) or Delivery(
-            client_key=uuid4(), created_at=timezone.now(), attempts=1
-        )
-        filled = {
-            "html": "", "subject": "", "external_id": "out:1", "in_reply_to": "", "references": (),
-            "to": [Author(MARA, HANDLES[MARA])], "cc": (), "bcc": (), "thread_key": f"dm:{MARA}", "files": (),
-            "sender_name": "Amy",
-        }  # fmt: skip
-        return Outgoing(delivery=delivery, account=account, text=text, **{**filled, **more})
+        mara = {"to": [Author(MARA, HANDLES[MARA])], "thread_key": f"dm:{MARA}"}
+        return hand_over(account, text, **{**mara, **more})
 
     return make

@@ -12,15 +12,7 @@ from engagement.channels.bluesky import pulling
 from engagement.models import ChannelAccount, Conversation, Interaction, Post, RawEvent
 from engagement.raw_events import understand_one
 from tests.channels.bluesky.far import BEN, MARA, US, WITHOUT_CHAT, moment
-
-
-def pull(link, account):
-    """Everything a pull brings, with the cursor moved as the machine moves it."""
-    pages = []
-    for page in link.pull(account):
-        account.cursor = dict(page.cursor)
-        pages.append(page)
-    return pages
+from tests.channels.machine import pages_of
 
 
 def said(pages):
@@ -30,7 +22,7 @@ def said(pages):
 def test_a_reply_belongs_to_its_person_under_our_post(far, link, account):
     root = far.post(US, "New lights are in")
     far.say(MARA, "How bright?", 1, to=root)
-    (event,) = [one for page in pull(link, account) for one in page.events]
+    (event,) = [one for page in pages_of(link, account) for one in page.events]
     assert event.thread_keys == (f"post:{root}:{MARA}",)
     assert (event.author.external_id, event.author.handle, event.author.name) == (MARA, "mara.test", "Mara")
     assert event.post.external_id == root and event.public and event.in_reply_to == ""
@@ -42,7 +34,7 @@ def test_thirteen_of_one_moment_come_in_whatever_the_page_size(far, link, accoun
     for size in (1, 2, 3, 5, 10, 100):
         far.page_size = size
         account.cursor = {}
-        found = said(pull(link, account))
+        found = said(pages_of(link, account))
         if size > 6:
             assert set(found) == ids
         else:
@@ -54,15 +46,15 @@ def test_the_second_pull_asks_one_page_and_stores_nothing_again(far, link, accou
     root = far.post(US, "New lights are in")
     for n in range(250):
         far.say(MARA, f"a {n}", n, to=root)
-    assert len(set(said(pull(link, account)))) == 250
+    assert len(set(said(pages_of(link, account)))) == 250
     far.calls.clear()
-    assert said(pull(link, account)) == []
+    assert said(pages_of(link, account)) == []
     assert far.count("listNotifications") == 1
 
 
 def test_a_walk_that_is_cut_off_goes_on_without_a_gap(far, link, account):
     root = far.post(US, "New lights are in")
-    pull(link, account)
+    pages_of(link, account)
     ids = {far.say(MARA, f"a {n}", 1 + n, to=root) for n in range(350)}
     found = []
     for page in link.pull(account):
@@ -72,7 +64,7 @@ def test_a_walk_that_is_cut_off_goes_on_without_a_gap(far, link, account):
             break
     assert 0 < len(set(said(found))) < 350
     ids.add(far.say(BEN, "while nobody looked", 500, to=root))
-    found += pull(link, account)
+    found += pages_of(link, account)
     assert set(said(found)) == ids
 
 
@@ -80,11 +72,11 @@ def test_a_reply_dated_in_the_past_is_found_by_the_deep_walk(far, link, account,
     root = far.post(US, "New lights are in")
     for n in range(150):
         far.say(MARA, f"a {n}", 100 + n, to=root)
-    pull(link, account)
+    pages_of(link, account)
     old = far.say(BEN, "I wrote this last year", -500_000, to=root)
-    assert old not in said(pull(link, account))
+    assert old not in said(pages_of(link, account))
     time_machine.move_to(timezone.now() + pulling.DEEP_EVERY)
-    pages = pull(link, account)
+    pages = pages_of(link, account)
     assert old in said(pages)
     assert not any(page.history for page in pages)
 
@@ -92,9 +84,9 @@ def test_a_reply_dated_in_the_past_is_found_by_the_deep_walk(far, link, account,
 def test_what_was_there_before_us_is_history_and_what_comes_later_is_news(far, link, account):
     root = far.post(US, "New lights are in")
     far.say(MARA, "before", 1, to=root)
-    assert all(page.history for page in pull(link, account) if page.events)
+    assert all(page.history for page in pages_of(link, account) if page.events)
     far.say(MARA, "after", 2, to=root)
-    assert [page.history for page in pull(link, account) if page.events] == [False]
+    assert [page.history for page in pages_of(link, account) if page.events] == [False]
 
 
 def test_a_list_without_end_stops(far, link, account, monkeypatch):
@@ -104,11 +96,11 @@ def test_a_list_without_end_stops(far, link, account, monkeypatch):
     page = {"notifications": far.notes, "cursor": moment(3)}
     far.fail(200, page, path="listNotifications", times=50)
     with pytest.raises(TransientFailure, match="does not come to an end"):
-        pull(link, account)
+        pages_of(link, account)
     assert far.count("listNotifications") < 6
     far.faults.clear()
     far.say(MARA, "after the fault", 9, to=root)
-    assert len(said(pull(link, account))) >= 1
+    assert len(said(pages_of(link, account))) >= 1
 
 
 def test_a_place_that_bluesky_forgot_begins_the_walk_anew(far, link, account):
@@ -121,7 +113,7 @@ def test_a_place_that_bluesky_forgot_begins_the_walk_anew(far, link, account):
         if said(found):
             break
     far.fail(400, {"error": "InvalidRequest", "message": "Malformed cursor"}, path="listNotifications")
-    assert set(said(found + pull(link, account))) == ids
+    assert set(said(found + pages_of(link, account))) == ids
 
 
 def test_an_item_that_is_not_understood_is_put_aside_once(far, link, account):
@@ -131,10 +123,10 @@ def test_an_item_that_is_not_understood_is_put_aside_once(far, link, account):
     for note in far.notes:
         if note["uri"] == bad:
             note["record"] = {**note["record"], "text": None}
-    pages = pull(link, account)
+    pages = pages_of(link, account)
     assert [one.error for page in pages for one in page.bad] == ["text is missing"]
     assert len(said(pages)) == 1
-    assert [one for page in pull(link, account) for one in page.bad] == []
+    assert [one for page in pages_of(link, account) for one in page.bad] == []
 
 
 def test_answers_given_in_the_app_come_in_as_ours_and_posts_with_their_metrics(far, link, account):
@@ -142,13 +134,13 @@ def test_answers_given_in_the_app_come_in_as_ours_and_posts_with_their_metrics(f
     question = far.say(MARA, "How bright?", 1, to=root)
     reply = {"root": far.ref(root), "parent": far.ref(question)}
     answer = far.post(US, "800 lumen", 2, reply=reply)
-    pages = pull(link, account)
+    pages = pages_of(link, account)
     (event,) = [one for page in pages for one in page.events if one.external_id == answer]
     assert (event.direction, event.author) == ("outbound", None)
     assert event.thread_keys == (f"post:{root}:{MARA}",)
     (post,) = [one for page in pages for one in page.posts]
     assert (post.external_id, post.metrics["likes"], post.metrics["comments"]) == (root, 2, 1)
-    assert answer not in said(pull(link, account))
+    assert answer not in said(pages_of(link, account))
 
 
 # Direct messages
@@ -157,7 +149,7 @@ def test_answers_given_in_the_app_come_in_as_ours_and_posts_with_their_metrics(f
 def test_direct_messages_come_in_with_ours_and_their_deletion(far, link, account):
     first = far.write("c1", MARA, "Is it in stock?", 1)
     far.write("c1", US, "Yes", 2)
-    pages = pull(link, account)
+    pages = pages_of(link, account)
     events = [one for page in pages for one in page.events]
     assert [(one.direction, one.text, one.thread_keys) for one in events] == [
         ("inbound", "Is it in stock?", (f"dm:{MARA}",)),
@@ -165,17 +157,17 @@ def test_direct_messages_come_in_with_ours_and_their_deletion(far, link, account
     ]
     assert events[0].author.handle == "mara.test"
     far.unsay("c1", first)
-    (change,) = [one for page in pull(link, account) for one in page.events]
+    (change,) = [one for page in pages_of(link, account) for one in page.events]
     assert (change.external_id, change.kind) == (f"c1/{first}", "delete")
-    assert pull(link, account)[-1].events == [] or not pull(link, account)[-1].events
+    assert pages_of(link, account)[-1].events == [] or not pages_of(link, account)[-1].events
 
 
 def test_a_log_that_does_not_go_on_stops(far, link, account):
     far.write("c1", MARA, "hello", 1)
-    pull(link, account)
+    pages_of(link, account)
     far.fail(200, {"logs": far.log, "cursor": account.cursor["chat"]}, path="getLog", times=9)
     with pytest.raises(TransientFailure, match="does not go on"):
-        pull(link, account)
+        pages_of(link, account)
 
 
 def test_without_the_tick_direct_messages_are_refused_in_plain_words(far, link, account):
@@ -188,7 +180,7 @@ def test_without_the_tick_direct_messages_are_refused_in_plain_words(far, link, 
     account.settings["direct_messages"] = False
     link.check(account)
     far.write("c1", MARA, "hello", 1)
-    assert said(pull(link, account)) == []
+    assert said(pages_of(link, account)) == []
 
 
 # Through the machine

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -13,7 +12,8 @@ from django.utils import timezone
 from accounts.models import Team
 from engagement.channels.base import Author, Outgoing
 from engagement.channels.mastodon.connector import MastodonConnector
-from engagement.models import ChannelAccount, Delivery
+from engagement.models import ChannelAccount
+from tests.channels.machine import hand_over
 from tests.channels.mastodon.mammoth import BOB, ME, Mammoth
 
 
@@ -56,25 +56,7 @@ def making(account: ChannelAccount) -> Callable[..., Outgoing]:
     """A function that makes what the outbox hands over for this account."""
 
     def make(text: str, *, answers: str = "", public: bool = True, **more: Any) -> Outgoing:
-        key = str(uuid4())
-        values: dict[str, Any] = {
-            "delivery": Delivery(account=account, client_key=key, created_at=timezone.now()),
-            "account": account,
-            "text": text,
-            "html": "",
-            "subject": "",
-            "external_id": f"out:{key}",
-            "in_reply_to": answers,
-            "references": (),
-            "to": [Author(BOB, "bob@mammoth.example", "Bob")],
-            "cc": (),
-            "bcc": (),
-            "thread_key": "",
-            "files": (),
-            "sender_name": "Amy",
-            "public": public,
-            "key": key,
-        }
-        return Outgoing(**{**values, **more})
+        bob = {"to": [Author(BOB, "bob@mammoth.example", "Bob")]}
+        return hand_over(account, text, in_reply_to=answers, public=public, **{**bob, **more})
 
     return make

@@ -32,6 +32,7 @@ from engagement.hooks import address_of
 from engagement.intake import take_in
 from engagement.models import ChannelAccount, Health, Interaction, RawEvent
 from engagement.reconciling import compare_day
+from tests.channels.machine import pull_to_the_end, stored_orders
 from tests.channels.shopify.conftest import new_account
 from tests.channels.shopify.double import NODE, NOW, SECRET, SHOP, errors, iso
 
@@ -43,21 +44,6 @@ HOOK_ORDER = {
 }  # fmt: skip
 
 
-def pull(account):
-    """Until nothing more waits."""
-    for _ in range(60):
-        ChannelAccount.objects.filter(pk=account.pk).update(next_pull_at=None, health=Health.HEALTHY)
-        pulled = pulls.pull_account(account.pk)
-        assert pulled.failure == ""
-        if not pulled.more:
-            return
-    raise AssertionError("the pull does not end")
-
-
-def stored():
-    return set(Order.objects.values_list("external_id", flat=True))
-
-
 # Reading
 
 
@@ -66,7 +52,7 @@ def test_customers_come_first_and_their_verified_addresses_are_one_with_them(acc
     there.customer(2, verifiedEmail=False)
     there.order(10, customer=there.customers[1])
     take_in(account, events.people_of([]))
-    pull(account)
+    pull_to_the_end(account)
     order = Order.objects.get()
     assert order.identity.handle == "c1@example.com" and order.identity.issuer == SHOP
     same = Identity.objects.filter(customer=order.customer).values_list("network", "external_id", "verified")
@@ -82,7 +68,7 @@ def test_an_order_keeps_its_amounts_lines_and_state(account, there):
     there.order(4, customer=None, email=None, phone="+12025550178")
     there.order(5, customer=None, email=None)
     there.order(6, test=True)
-    pull(account)
+    pull_to_the_end(account)
     rows = {one.external_id: one for one in Order.objects.select_related("identity")}
     assert set(rows) == {"1", "2", "3", "4"}
     assert (rows["1"].status, rows["1"].refunded, rows["1"].units) == ("paid", Decimal("15.5"), 2)
@@ -93,13 +79,13 @@ def test_an_order_keeps_its_amounts_lines_and_state(account, there):
 def test_every_page_is_read_and_again_nothing_changes(account, there):
     for number in range(1, 36):
         there.order(number)
-    pull(account)
-    assert len(stored()) == 35
+    pull_to_the_end(account)
+    assert len(stored_orders()) == 35
     account.refresh_from_db()
     assert account.cursor["orders"] == iso(NOW + timedelta(minutes=35)) and account.cursor["read"]
     before = list(Order.objects.order_by("pk").values())
     there.calls.clear()
-    pull(account)
+    pull_to_the_end(account)
     assert list(Order.objects.order_by("pk").values()) == before
     asked = [one.json["variables"] for one in there.calls if one.json["operationName"] == "Orders"]
     assert asked[0]["query"] == f"updated_at:>='{iso(NOW + timedelta(minutes=25))}'" and len(asked) == 2
@@ -110,16 +96,16 @@ def test_an_order_that_changes_while_pages_are_read_is_met_again(account, there)
         there.order(number)
     moved = iso(NOW + timedelta(hours=2))
     there.between = [lambda: there.orders[3].update(updatedAt=moved, displayFinancialStatus="REFUNDED")]
-    pull(account)
-    assert len(stored()) == 30 and Order.objects.get(external_id="3").status == "refunded"
+    pull_to_the_end(account)
+    assert len(stored_orders()) == 30 and Order.objects.get(external_id="3").status == "refunded"
 
 
 def test_a_change_that_becomes_visible_late_is_still_found(account, there):
     there.order(1, NOW + timedelta(minutes=30))
-    pull(account)
+    pull_to_the_end(account)
     there.order(2, NOW + timedelta(minutes=25))
-    pull(account)
-    assert stored() == {"1", "2"}
+    pull_to_the_end(account)
+    assert stored_orders() == {"1", "2"}
 
 
 def test_a_reading_that_was_cut_off_goes_on(account, there):
@@ -128,9 +114,9 @@ def test_a_reading_that_was_cut_off_goes_on(account, there):
     pages = LINK.pull(account)
     for _ in range(3):
         pulls.store_page(account, next(pages))
-    assert len(stored()) == 20
-    pull(account)
-    assert len(stored()) == 35
+    assert len(stored_orders()) == 20
+    pull_to_the_end(account)
+    assert len(stored_orders()) == 35
 
 
 def test_lines_that_do_not_fit_into_a_page_are_asked_for(account, there):
@@ -139,7 +125,7 @@ def test_lines_that_do_not_fit_into_a_page_are_asked_for(account, there):
         "pageInfo": {"hasNextPage": True, "endCursor": "page-2"},
     }
     there.order(1, lineItems=lines)
-    pull(account)
+    pull_to_the_end(account)
     assert Order.objects.get().lines.count() == 220
 
 
@@ -155,8 +141,8 @@ def test_only_what_is_new_where_that_was_asked_for(db, there):
     account = new_account(only_new=True)
     there.order(1, NOW - timedelta(days=1))
     there.order(2)
-    pull(account)
-    assert stored() == {"2"}
+    pull_to_the_end(account)
+    assert stored_orders() == {"2"}
 
 
 def test_without_the_permission_for_customers_orders_still_come(account, there):
@@ -165,8 +151,8 @@ def test_without_the_permission_for_customers_orders_still_come(account, there):
         "ACCESS_DENIED", "Access denied for customers field.", requiredAccess="`read_customers` scope"
     )
     there.fail(200, denied, path="graphql")
-    pull(account)
-    assert stored() == {"1"}
+    pull_to_the_end(account)
+    assert stored_orders() == {"1"}
     there.fail(200, {"data": there.do_Shop({})}, path="graphql")
     there.fail(200, {"data": {"orders": {}}}, path="graphql")
     there.fail(200, denied, path="graphql")
@@ -188,19 +174,19 @@ def test_a_broken_order_is_parked_and_can_be_taken_in_again(account, there):
     there.orders[1]["updatedAt"] = iso(NOW)
     there.order(2)
     there.orders[1]["totalPriceSet"] = {"shopMoney": {"amount": "much"}}
-    pull(account)
-    assert stored() == {"2"}
+    pull_to_the_end(account)
+    assert stored_orders() == {"2"}
     raw = RawEvent.objects.get(state="parked")
     assert "totalPriceSet 'much' is no amount" in raw.error
     raw.body = bytes(raw.body).replace(b'{"amount": "much"}', b'{"amount": "5", "currencyCode": "USD"}')
     raw_events.understand(raw)
-    assert stored() == {"1", "2"}
+    assert stored_orders() == {"1", "2"}
 
 
 def test_an_order_of_the_future_is_refused_with_its_reason(account, there):
     there.order(1, processedAt="2036-01-01T00:00:00Z")
-    pull(account)
-    assert not stored() and "in the future" in RawEvent.objects.get().error
+    pull_to_the_end(account)
+    assert not stored_orders() and "in the future" in RawEvent.objects.get().error
 
 
 # How it fails
@@ -330,7 +316,7 @@ def test_the_secret_of_the_operators_app_counts_for_a_login(account, there, sett
 def test_a_webhook_for_another_shop_is_parked(account, there):
     tell(account, HOOK_ORDER, **{"X-Shopify-Shop-Domain": "other.myshopify.com"})
     raw_events.sweep()
-    assert "for other.myshopify.com" in RawEvent.objects.get().error and not stored()
+    assert "for other.myshopify.com" in RawEvent.objects.get().error and not stored_orders()
 
 
 def test_webhooks_are_made_once_and_again_where_shopify_deleted_them(account, there):
@@ -471,7 +457,7 @@ def test_a_broken_body_is_a_reason(body, topic):
 def test_whatever_somebody_writes_with_an_order_is_taken_in(account, text):
     parcel = events.parcel_of(events.order_of_hook(dict(HOOK_ORDER, note=text)), {})
     assert take_in(account, parcel).reasons == {}
-    assert Interaction.objects.count() == 1 and stored() == {"7"}
+    assert Interaction.objects.count() == 1 and stored_orders() == {"7"}
 
 
 # Comparing

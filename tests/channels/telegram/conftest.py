@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
-from django.utils import timezone
 
 from engagement import channels
-from engagement.channels.base import Author, Outgoing
-from engagement.models import ChannelAccount, Delivery
+from engagement.channels.base import Author
+from engagement.models import ChannelAccount
+from tests.channels.machine import hand_over
 from tests.channels.telegram.far import MARA, TOKEN, Telegram
 
 
@@ -37,12 +35,8 @@ def account(far, link):
 @pytest.fixture
 def outgoing(account):
     def make(text="Yes, three left.", **more):
-        delivery = Delivery(client_key=uuid4(), created_at=timezone.now(), attempts=1)
-        filled = {
-            "html": "", "subject": "", "external_id": "out:1", "in_reply_to": f"{MARA}:51", "references": (),
-            "to": [Author(str(MARA), "maralind")], "cc": (), "bcc": (), "files": (),
-            "thread_key": f"dm:{MARA}", "sender_name": "Amy",
-        }  # fmt: skip
-        return Outgoing(delivery=delivery, account=account, text=text, **{**filled, **more})
+        chat = {"in_reply_to": f"{MARA}:51", "thread_key": f"dm:{MARA}"}
+        given = {"to": [Author(str(MARA), "maralind")], **chat, **more}
+        return hand_over(account, text, **given)
 
     return make

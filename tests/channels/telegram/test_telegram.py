@@ -32,17 +32,10 @@ from engagement.examining import examine, see_to_webhook
 from engagement.hooks import address_of
 from engagement.models import ChannelAccount, Conversation, HookState, Interaction, RawEvent, RefusedHook
 from engagement.raw_events import understand_one
+from tests.channels.machine import pages_of
 from tests.channels.telegram.far import BOT, CHAT, MARA, PERSON, SECONDS, TOKEN, as_body, refusal
 
 GROUP = {"id": -1001987654321, "type": "supergroup", "title": "Bike club"}
-
-
-def pull(link, account):
-    pages = []
-    for page in link.pull(account):
-        account.cursor = dict(page.cursor)
-        pages.append(page)
-    return pages
 
 
 def ids(pages):
@@ -127,8 +120,8 @@ def test_updates_are_confirmed_only_after_they_are_stored(far, link, account):
     assert ids([second]) == said[100:]
     assert len(far.updates) == 50
     # Cut off here: the same page comes again.
-    assert ids(pull(link, account)) == said[100:]
-    assert ids(pull(link, account)) == [] and far.updates == []
+    assert ids(pages_of(link, account)) == said[100:]
+    assert ids(pages_of(link, account)) == [] and far.updates == []
 
 
 def test_an_update_that_is_not_understood_holds_up_nothing(far, link, account):
@@ -136,19 +129,19 @@ def test_an_update_that_is_not_understood_holds_up_nothing(far, link, account):
     far.tell("message", {"message_id": 9, "chat": CHAT, "from": PERSON, "text": "no date"})
     far.tell("shipping_query", {"id": "1"})
     after = far.say("after \x00 \ud800")
-    (page,) = pull(link, account)
+    (page,) = pages_of(link, account)
     assert ids([page]) == [good, after]
     assert [one.error for one in page.bad] == ["date is missing"]
 
 
 def test_numbers_that_start_anew_after_a_week_of_silence_are_not_lost(far, link, account):
     far.say("old")
-    pull(link, account)
+    pages_of(link, account)
     far.updates.clear()
     far.numbers = iter([500])
     late = far.say("after the holidays")
     account.cursor["at"] = (timezone.now() - timedelta(days=8)).isoformat()
-    assert ids(pull(link, account)) == [late]
+    assert ids(pages_of(link, account)) == [late]
 
 
 def test_the_same_updates_again_and_again_stop_the_pull(far, link, account):
@@ -156,23 +149,23 @@ def test_the_same_updates_again_and_again_stop_the_pull(far, link, account):
     page = {"ok": True, "result": list(far.updates)}
     far.fail(200, page, path="getUpdates", times=9)
     with pytest.raises(TransientFailure, match="again and again"):
-        pull(link, account)
+        pages_of(link, account)
 
 
 def test_another_reader_is_said_and_a_webhook_of_ours_is_taken_off(far, link, account):
     far.say("hello")
     far.hook = {"url": "https://elsewhere.example/hook"}
     with pytest.raises(TransientFailure) as caught:
-        pull(link, account)
+        pages_of(link, account)
     assert "one reader only" in caught.value.advice
     account.hook_key = "our-own-key"
     far.hook = {"url": "https://crm.example.com/hooks/telegram/our-own-key/"}
-    assert len(ids(pull(link, account))) == 1 and far.hook == {}
+    assert len(ids(pages_of(link, account))) == 1 and far.hook == {}
 
 
 def test_nothing_is_asked_while_the_webhook_is_on(far, link, account):
     account.hook_state = HookState.ON
-    assert pull(link, account) == [] and far.calls == []
+    assert pages_of(link, account) == [] and far.calls == []
 
 
 # Webhook

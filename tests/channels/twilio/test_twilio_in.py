@@ -22,22 +22,12 @@ from engagement.channels.twilio import events
 from engagement.hooks import address_of
 from engagement.ingest import ingest
 from engagement.models import Attachment, ChannelAccount, Health, Interaction, RawEvent, RefusedHook
+from tests.channels.machine import pull_to_the_end
 from tests.channels.twilio.conftest import TOKEN, new_account
 from tests.channels.twilio.double import BOB, NOW, NUMBER, SID, new_sid
 
 LINK = channels.connector("twilio")
 WHEN = "Fri, 24 May 2019 17:44:49 +0000"
-
-
-def pull(account):
-    """Until nothing more waits."""
-    for _ in range(50):
-        ChannelAccount.objects.filter(pk=account.pk).update(next_pull_at=None, health=Health.HEALTHY)
-        pulled = pulls.pull_account(account.pk)
-        assert pulled.failure == ""
-        if not pulled.more:
-            return
-    raise AssertionError("the pull does not end")
 
 
 def sign(url, form, key=TOKEN, kind=sha1):
@@ -84,7 +74,7 @@ def lines():
 def test_messages_and_calls_of_one_number_are_one_customer_and_one_conversation(account, there):
     there.hear("Where is my parcel?")
     there.ring(at=NOW + timedelta(minutes=5), seconds=95)
-    pull(account)
+    pull_to_the_end(account)
     assert lines() == {
         ("message", "inbound", "Where is my parcel?"),
         ("call", "inbound", "Incoming call, 1:35 minutes"),
@@ -98,8 +88,8 @@ def test_pages_are_followed_and_nothing_comes_twice(account, there):
     there.most = 3
     for number in range(10):
         there.hear(f"line {number}", at=NOW + timedelta(minutes=number))
-    pull(account)
-    pull(account)
+    pull_to_the_end(account)
+    pull_to_the_end(account)
     assert Interaction.objects.count() == 10
     assert ChannelAccount.objects.get().parked == 0
 
@@ -107,9 +97,9 @@ def test_pages_are_followed_and_nothing_comes_twice(account, there):
 def test_what_is_listed_an_hour_late_is_still_found(account, there, monkeypatch):
     monkeypatch.setattr("engagement.channels.twilio.pulling.timezone.now", lambda: NOW + timedelta(hours=3))
     there.hear("on time", at=NOW + timedelta(hours=2))
-    pull(account)
+    pull_to_the_end(account)
     there.hear("listed late", at=NOW + timedelta(hours=2, minutes=30))
-    pull(account)
+    pull_to_the_end(account)
     assert {text for _, _, text in lines()} == {"on time", "listed late"}
 
 
@@ -121,7 +111,7 @@ def test_a_reading_that_was_cut_off_goes_on_where_it_was(account, there):
     pulls.store_page(account, next(pages))
     assert account.cursor["walk"]["next"]
     there.calls.clear()
-    pull(account)
+    pull_to_the_end(account)
     assert "PageToken" in there.calls[0].query
     assert Interaction.objects.count() == 6
 
@@ -179,7 +169,7 @@ def test_an_item_that_cannot_be_understood_is_parked_and_can_be_taken_in_again(a
 
 def test_pictures_of_a_message_are_fetched_with_our_credentials(account, there):
     there.hear("look", media=2)
-    pull(account)
+    pull_to_the_end(account)
     assert Attachment.objects.count() == 2
     media.sweep()
     asked = [one for one in there.calls if "/Media/ME" in one.path]
@@ -188,8 +178,8 @@ def test_pictures_of_a_message_are_fetched_with_our_credentials(account, there):
 
 def test_a_recording_that_webhooks_did_not_tell_of_is_found_by_reading(account, there):
     there.ring(recorded=True)
-    pull(account)
-    pull(account)
+    pull_to_the_end(account)
+    pull_to_the_end(account)
     assert Interaction.objects.count() == 1
     assert Attachment.objects.get().name.startswith("voicemail-RE")
 
@@ -356,13 +346,13 @@ def test_a_call_is_one_line_with_its_recording_in_any_order(account, there, orde
         understand()
     assert lines() == {("call", "inbound", "Voicemail: Please call me back.")}
     assert Attachment.objects.count() == 1 and Customer.objects.count() == 1
-    pull(account)
+    pull_to_the_end(account)
     assert Attachment.objects.count() == 1
 
 
 def test_a_recording_that_came_again_after_it_was_fetched_is_not_there_twice(account, there):
     item = there.ring(recorded=True)
-    pull(account)
+    pull_to_the_end(account)
     media.sweep()
     assert Attachment.objects.get().state == "kept"
     form = {

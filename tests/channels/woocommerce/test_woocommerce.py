@@ -42,26 +42,12 @@ from engagement.models import (
 )
 from engagement.reconciling import compare_day
 from engagement.replies import reply
+from tests.channels.machine import pull_to_the_end, stored_orders
 from tests.channels.woocommerce.conftest import connected
 from tests.channels.woocommerce.double import KEY, NOW, ORDER, SECRET, gmt, refusal
 
 LINK = channels.connector("woocommerce")
 LATER = NOW + timedelta(hours=5)
-
-
-def pull(account):
-    """Until nothing more waits."""
-    for _ in range(60):
-        ChannelAccount.objects.filter(pk=account.pk).update(next_pull_at=None, health=Health.HEALTHY)
-        pulled = pulls.pull_account(account.pk)
-        assert pulled.failure == ""
-        if not pulled.more:
-            return
-    raise AssertionError("the pull does not end")
-
-
-def stored():
-    return set(Order.objects.values_list("external_id", flat=True))
 
 
 # Reading
@@ -71,7 +57,7 @@ def test_orders_come_with_their_buyers_lines_and_refunds(account, there):
     there.customer(25)
     there.order(1, customer_id=25, refunds=[{"id": 1, "total": "-4.35"}])
     there.order(2)
-    pull(account)
+    pull_to_the_end(account)
     first = Order.objects.get(external_id="1")
     assert (first.total, first.refunded, first.currency, first.units) == (
         Decimal("29.35"), Decimal("4.35"), "USD", 3,
@@ -86,11 +72,11 @@ def test_every_page_is_read_and_again_nothing_changes(account, there):
     for number in range(1, 132):
         there.order(number)
         there.customer(number)
-    pull(account)
-    assert len(stored()) == 131 and Identity.objects.filter(network="woocommerce").count() == 131
+    pull_to_the_end(account)
+    assert len(stored_orders()) == 131 and Identity.objects.filter(network="woocommerce").count() == 131
     before = list(Order.objects.order_by("pk").values())
     calls = there.count("/customers")
-    pull(account)
+    pull_to_the_end(account)
     assert list(Order.objects.order_by("pk").values()) == before
     assert there.count("/customers") == calls + 1
 
@@ -107,10 +93,10 @@ def test_nothing_is_skipped_while_orders_change_appear_and_go_between_pages(acco
         there.order(200)
 
     there.between = [shift]
-    pull(account)
-    assert set(map(str, range(6, 131))) <= stored()
-    pull(account)
-    assert "200" in stored()
+    pull_to_the_end(account)
+    assert set(map(str, range(6, 131))) <= stored_orders()
+    pull_to_the_end(account)
+    assert "200" in stored_orders()
 
 
 def test_an_order_that_changes_behind_the_reading_is_of_the_next_one(account, there):
@@ -118,16 +104,16 @@ def test_an_order_that_changes_behind_the_reading_is_of_the_next_one(account, th
         there.order(number)
     there.now = LATER
     there.between = [lambda: there.change(1, LATER + timedelta(seconds=1), status="cancelled")]
-    pull(account)
+    pull_to_the_end(account)
     assert Order.objects.get(external_id="1").status == "paid"
     there.now = LATER + timedelta(minutes=5)
-    pull(account)
+    pull_to_the_end(account)
     assert Order.objects.get(external_id="1").status == "cancelled"
 
 
 def test_the_shops_own_clock_counts(account, there):
     there.now = NOW - timedelta(days=2)
-    pull(account)
+    pull_to_the_end(account)
     account.refresh_from_db()
     assert account.cursor["since"] == (NOW - timedelta(days=2, minutes=15)).strftime("%Y-%m-%dT%H:%M:%S")
 
@@ -139,8 +125,8 @@ def test_a_reading_that_was_cut_off_goes_on(account, there):
     for _ in range(2):
         pulls.store_page(account, next(pages))
     there.calls.clear()
-    pull(account)
-    assert there.calls[0].query["offset"] == "40" and len(stored()) == 120
+    pull_to_the_end(account)
+    assert there.calls[0].query["offset"] == "40" and len(stored_orders()) == 120
 
 
 def test_only_what_is_new_where_that_was_asked_for(db, there):
@@ -148,8 +134,8 @@ def test_only_what_is_new_where_that_was_asked_for(db, there):
     there.order(-5)
     there.orders[-5]["id"] = 900
     there.order(1)
-    pull(account)
-    assert stored() == {"1"}
+    pull_to_the_end(account)
+    assert stored_orders() == {"1"}
 
 
 def test_a_shop_that_gives_the_same_page_for_ever_is_stopped(account, there):
@@ -164,31 +150,31 @@ def test_a_shop_that_gives_the_same_page_for_ever_is_stopped(account, there):
 def test_a_broken_order_is_parked_and_the_next_ones_come_in(account, there):
     there.order(1, total="much")
     there.order(2)
-    pull(account)
-    assert stored() == {"2"}
+    pull_to_the_end(account)
+    assert stored_orders() == {"2"}
     raw = RawEvent.objects.get(state="parked")
     assert "is no amount" in raw.error
     raw.body = bytes(raw.body).replace(b'"much"', b'"5.00"')
     raw_events.understand(raw)
-    assert stored() == {"1", "2"}
+    assert stored_orders() == {"1", "2"}
 
 
 def test_an_order_of_the_future_is_refused_with_its_reason(account, there):
     there.order(1, date_created_gmt="2036-01-01T00:00:00")
-    pull(account)
-    assert stored() == set() and "in the future" in RawEvent.objects.get().error
+    pull_to_the_end(account)
+    assert stored_orders() == set() and "in the future" in RawEvent.objects.get().error
 
 
 def test_an_address_is_vouched_for_only_where_the_shop_confirms_it(db, there):
     there.customer(25, email="john.doe@example.com")
     there.order(1)
     account = connected(there)
-    pull(account)
+    pull_to_the_end(account)
     assert Customer.objects.filter(merged_into=None).count() == 2
     account.settings |= {"emails_confirmed": True}
     account.cursor = {}
     account.save()
-    pull(account)
+    pull_to_the_end(account)
     assert Customer.objects.filter(merged_into=None).count() == 1
 
 
@@ -196,7 +182,7 @@ def test_what_was_said_about_an_order_is_one_conversation(account, there):
     there.order(1, customer_note="Please ring twice.", date_modified_gmt=gmt(timezone.now()))
     there.note(1, "We will.<br>Sam")
     there.note(1, "Shipped.", author="WooCommerce")
-    pull(account)
+    pull_to_the_end(account)
     conversation = Conversation.objects.get()
     assert conversation.subject == "Order #1" and conversation.identity.external_id == "john.doe@example.com"
     lines = set(Interaction.objects.values_list("direction", "text", "staff_name", "is_automatic"))
@@ -210,7 +196,7 @@ def test_what_was_said_about_an_order_is_one_conversation(account, there):
 def test_notes_are_not_asked_for_where_nobody_wants_them(db, there):
     account = connected(there, read_notes="")
     there.order(1, date_modified_gmt=gmt(timezone.now()))
-    pull(account)
+    pull_to_the_end(account)
     assert there.count("/notes") == 0
 
 
@@ -328,7 +314,7 @@ def test_an_order_without_names_and_with_odd_lines_is_taken_in(account):
 def outgoing(account, there, amy):
     """An answer to somebody's note that is ready to be sent."""
     there.order(1, customer_note="Please ring twice.")
-    pull(account)
+    pull_to_the_end(account)
     reply(conversation=Conversation.objects.get(), by=amy, text="We will & <gladly>.", client_key=uuid4())
     delivery = Delivery.objects.select_related("account").get()
     return replace(outbox.gather(delivery), delivery=delivery)
@@ -343,7 +329,7 @@ def test_an_answer_is_a_note_that_the_shop_mails(outgoing, account, there):
     assert Delivery.objects.get().state == DeliveryState.SENT
     there.change(1, timezone.now())
     there.now = timezone.now()
-    pull(account)
+    pull_to_the_end(account)
     assert Interaction.objects.filter(direction="outbound").count() == 1
 
 
@@ -462,6 +448,6 @@ def test_orders_that_never_came_are_found_by_comparing(account, there):
     raw_events.sweep()
     found = compare_day(account, NOW.date(), NOW, NOW + timedelta(hours=1), beat=lambda *a, **k: None)
     assert (found.theirs, found.missing, found.repaired) == (7, 6, 6)
-    assert len(stored()) == 7
+    assert len(stored_orders()) == 7
     again = compare_day(account, NOW.date(), NOW, NOW + timedelta(hours=1), beat=lambda *a, **k: None)
     assert (again.theirs, again.missing) == (7, 0)
