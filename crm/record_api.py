@@ -21,6 +21,7 @@ from core.filters import FlagFilter, IdFilter
 from core.paging import Sort, asc, desc
 from crm import custom_fields, todo
 from crm.affiliations import affiliate, part
+from crm.groups import GroupFilter
 from crm.models import Affiliation, CustomerNote, CustomField, Tag, Task
 from crm.notes import delete_note, edit_note
 from crm.record_serializers import (
@@ -61,6 +62,8 @@ class TaskFilter(django_filters.FilterSet):
     assignee = IdFilter(field_name="assignee_id", label="To be done by this member of staff")
     done = FlagFilter(method="by_done", label="Done, or still open")
     due_before = django_filters.DateFilter(field_name="due_on", lookup_expr="lt", label="Due before this day")
+    persona = GroupFilter("persona", by="customer_id", label="For customers of this persona, or none")
+    segment = GroupFilter("segment", by="customer_id", label="For customers in this segment, or none")
 
     class Meta:
         model = Task

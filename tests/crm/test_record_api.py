@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from crm.custom_fields import define_field
 from crm.merging import merge_customers
 from crm.models import Customer, CustomerNote, Identity, Task
 from crm.services import Handle, create_customer
 from crm.upserting import upsert_customer
+from personas.models import Persona, PersonaMembership
 from tests.api import Caller, assert_pinned, errors
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +195,10 @@ def test_tasks_are_added_changed_and_ticked_off(api: Caller, eva: Customer, amy:
     listed = api.get("tasks/", assignee=amy.pk, due_before="2026-03-03").json()["results"]
     assert [one["title"] for one in listed] == ["Ring back"]
     assert Task.objects.count() == 1
+    regulars = Persona.objects.create(name="Regulars", tone=1)
+    PersonaMembership.objects.create(customer=eva, persona=regulars, confidence=1, since=timezone.now())
+    assert [one["id"] for one in api.get("tasks/", persona=regulars.pk).json()["results"]] == [pk]
+    assert api.get("tasks/", persona="none").json()["results"] == []
 
 
 def test_belonging_is_pushed_as_often_as_one_likes(api: Caller, eva: Customer, amy: Any) -> None:
