@@ -275,6 +275,7 @@ def test_a_click_in_the_list_answers_two_panes_only(signed_in, amy, conversation
     assert "<html" not in part
     assert 'id="thread"' in part
     assert 'id="about"' in part
+    assert "Paid, 12 mo" in part, "what they paid is not called by the name of what is expected of them"
 
 
 def test_what_somebody_wrote_is_text_never_markup(signed_in, amy, conversation) -> None:
