@@ -26,6 +26,8 @@ HALF = 0.5
 Row = dict[str, Any]
 _OURS = frozenset({"tags", "consents", "identities", "outbound_90", "contacted_30", "started_90"})
 """What we did or wrote down, which says little about them."""
+_SIGNED = frozenset({"sentiment", "sentiment_90", "sentiment_trend"})
+"""From -1 to 1: half of a mood, or a mood three times as good, is nothing."""
 _OF_ONE_THING = frozenset({"top_reason", "top_network"})
 """Words that say what a share of its own says too, where that value has one."""
 _SAME = {
@@ -76,6 +78,8 @@ def _of_numbers(own: Mapping[str, Row], everybody: Mapping[str, Row], least_base
         effect = (here - there) / spread
         if abs(effect) >= LEAST_EFFECT:
             found.append({**_named(trait), **_compared(here, there, effect), "base": base})
+            if trait.name in _SIGNED:
+                found[-1] |= {"times": None, "log": None}
     return found
 
 

@@ -24,6 +24,7 @@ from personas.models import (
     Segment,
     SegmentMembership,
 )
+from personas.templatetags.persona_card import times_of
 from tests.personas.card_world import NOW, TODAY, member, refresh, say
 
 
@@ -229,18 +230,22 @@ def test_what_sets_apart_is_ordered_by_how_unusual_it_is() -> None:
         "evening_share": {"mean": 0.2, "spread": 0.1, "base": 90},
         "weekend_share": {"mean": 0.5, "spread": 0.5, "base": 90},
         "call_share": {"mean": 0.0, "spread": 0.0, "base": 90},
+        "sentiment": {"mean": 0.4, "spread": 0.5, "base": 80},
     }
     own = {
         "orders_total": {"mean": 3.0, "spread": 1.0, "base": 10},
         "evening_share": {"mean": 0.05, "spread": 0.1, "base": 9},
         "weekend_share": {"mean": 0.55, "spread": 0.5, "base": 9},
         "call_share": {"mean": 0.0, "spread": 0.0, "base": 9},
+        "sentiment": {"mean": 0.2, "spread": 0.5, "base": 8},
     }
     found = sets_apart(own, everybody)
     assert [(one["trait"], one["times"], one["base"]) for one in found] == [
         ("evening_share", 0.25, 9),
         ("orders_total", 1.5, 10),
+        ("sentiment", None, 8),
     ]
+    assert times_of(found[-1]) == "less", "half of a mood is nothing"
 
 
 def test_a_word_that_is_usual_here_sets_apart(personas: tuple[Persona, Persona]) -> None:
