@@ -7,7 +7,6 @@ from core.networks import register
 KNOWN = (
     ("email", "E-mail", "mail", "email", "mail"),
     ("chat", "Web chat", "message-chatbot", "chat", "message"),
-    ("webchat", "Web chat", "message-chatbot", "chat", "message"),
     ("phone", "Phone", "phone", "phone", "call"),
     ("caller", "Caller without a number", "phone-off", "phone", "call"),
     ("shopify", "Shopify", "shopping-bag", "shop", "shop"),

@@ -34,7 +34,7 @@ INTERESTS: Final = (
     ("Rare plants", 3, ("x", "review")),
     ("Sustainability", 3, ("x", "instagram")),
     ("Crafts", 3, ("facebook",)),
-    ("Gaming", 2, ("x", "webchat")),
+    ("Gaming", 2, ("x", "chat")),
     ("Music", 3, ("whatsapp",)),
 )
 TOLD_WORK, TOLD_INTERESTS = 0.55, 0.5
