@@ -196,6 +196,7 @@ def new_window(browser: Any, live_rapport: LiveRapport) -> Iterator[Callable[...
             viewport={"width": width, "height": height},
             color_scheme=theme,
             locale="en-US",
+            reduced_motion="reduce",
         )
         context.set_default_timeout(10_000)
         contexts.append(context)
@@ -204,8 +205,12 @@ def new_window(browser: Any, live_rapport: LiveRapport) -> Iterator[Callable[...
         return context.new_page()
 
     yield open_window
+    # No page asks for anything any more when the tables are emptied.
     for context in contexts:
+        for window in context.pages:
+            window.goto("about:blank")
         context.close()
+    live_rapport.wait_for_rest()
 
 
 def _carry_session(context: Any, user: Any, url: str) -> None:

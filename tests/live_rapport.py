@@ -25,6 +25,18 @@ class LiveRapport:
     url: str
     live_port: int
 
+    def wait_for_rest(self) -> None:
+        """Wait until nobody else is in the middle of something in the database, for ten seconds at most."""
+        for _try in range(200):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
+                    " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                )
+                if cursor.fetchone() is None:
+                    return
+            time.sleep(0.05)
+
     def wait_for_streams(self, number: int) -> None:
         """Wait until so many event streams are open."""
         for _try in range(100):

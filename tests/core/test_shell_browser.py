@@ -1,18 +1,15 @@
 """The shell in a real browser: signing in, palette, theme, menus, phone, and what axe-core finds."""
 
-from pathlib import Path
-
 import pytest
 from django.utils import timezone
 
 from accounts.services import create_api_key, create_team, first_admin_link, invite_staff
 from core.models import Job, Workspace
+from tests.accessibility import DESK, PHONE, is_well, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PASSWORD = "correct-horse-battery"
-AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PAGES = [
     "/settings/profile/",
     "/settings/security/",
@@ -28,34 +25,6 @@ PAGES = [
     "/accounts/password/change/",
     "/nothing/here/",
 ]
-WIDTHS = [1440, 390]
-IN_DARK = """async () => {
-    document.documentElement.dataset.bsTheme = "dark";
-    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-    await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {})));
-}"""
-
-
-def violations(page):
-    """What axe-core finds, in light and then, where only colors differ, in dark."""
-    # Evaluated by the browser's tools, which no content policy binds.
-    page.evaluate(AXE.read_text())
-    page.emulate_media(reduced_motion="reduce")
-    found = run_axe(page, RULES)
-    page.evaluate(IN_DARK)
-    found += run_axe(page, ["color-contrast", "link-in-text-block"])
-    page.evaluate("document.documentElement.dataset.bsTheme = 'light'")
-    return found
-
-
-def run_axe(page, rules):
-    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
-    rules = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
-    return [(node["target"], node["failureSummary"]) for rule in rules for node in rule["nodes"]]
-
-
-def goes_sideways(page):
-    return page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
 @pytest.fixture
@@ -72,25 +41,25 @@ def full_workspace(ada):
     return ada
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_pages_have_no_violation_and_stay_within_the_window(full_workspace, new_window, width):
-    page = new_window(full_workspace, width=width)
+def test_pages_keep_the_policy_have_no_violation_and_fit(full_workspace, new_window):
+    page, said = new_window(full_workspace), []
+    page.on(
+        "console", lambda message: said.append(message.text) if "Content Security" in message.text else None
+    )
+    page.on("pageerror", lambda error: said.append(str(error)))
     for path in PAGES:
         page.goto(path)
-        assert violations(page) == [], path
-        assert not goes_sideways(page), path
+        is_well(page)
+    assert said == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_ways_in_have_no_violation(db, new_window, width):
-    page = new_window(width=width)
+def test_ways_in_have_no_violation(db, page):
     for path in ("/accounts/login/", "/accounts/password/reset/", f"/first/{first_admin_link()}/"):
         page.goto(path)
-        assert violations(page) == [], path
-        assert not goes_sideways(page), path
+        is_well(page)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [DESK, PHONE])
 def test_menus_and_dialogs_have_no_violation(full_workspace, new_window, width):
     page = new_window(full_workspace, width=width)
     page.goto("/settings/profile/")
@@ -99,18 +68,6 @@ def test_menus_and_dialogs_have_no_violation(full_workspace, new_window, width):
         page.wait_for_timeout(250)
         assert violations(page) == [], opener
         page.keyboard.press("Escape")
-
-
-def test_nothing_breaks_the_content_policy(full_workspace, new_window):
-    page, said = new_window(full_workspace), []
-    page.on(
-        "console", lambda message: said.append(message.text) if "Content Security" in message.text else None
-    )
-    page.on("pageerror", lambda error: said.append(str(error)))
-    for path in PAGES:
-        page.goto(path)
-        page.wait_for_load_state("load")
-    assert said == []
 
 
 def test_somebody_signs_in_by_keyboard(amy, page):

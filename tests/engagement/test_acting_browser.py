@@ -10,12 +10,11 @@ from playwright.sync_api import Page, expect
 from engagement import acting
 from engagement.channels.base import Limits, PermanentFailure
 from engagement.models import ActRecord, Interaction
-from tests.core.test_shell_browser import goes_sideways
+from tests.accessibility import is_well
 from tests.engagement.desk import DoubleConnector, double, general, hear, make_account
 from tests.engagement.test_acting import there
-from tests.engagement.test_inbox_browser import _leave_pages, violations
 
-__all__ = ["_leave_pages", "double", "general", "there"]
+__all__ = ["double", "general", "there"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -85,9 +84,7 @@ def test_the_menu_and_its_failures_keep_the_rules(comment, there, max, new_windo
     expect(window.locator(f"{line} [role=alert]")).to_be_visible()
     window.locator(f"{line} [data-bs-toggle][hx-get]").click()
     expect(window.locator(f"{menu} .dropdown-item").first).to_be_visible()
-    assert violations(window) == []
-    window.set_viewport_size({"width": 380, "height": 800})
-    assert not goes_sideways(window)
+    is_well(window, widths=(1440, 380))
 
 
 def test_files_are_held_against_limits_before_they_leave(general, double, amy, new_window, monkeypatch):

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -16,14 +14,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from engagement import logins, pulls
 from engagement.models import ChannelAccount, Interaction, LoginGrant, RawEvent, RawState, Reconciliation
-from tests.core.test_shell_browser import goes_sideways, violations
+from tests.accessibility import DESK, PHONE, is_well
 from tests.engagement.desk import general, hear
 from tests.engagement.harbour import Harbour, connected, harbour
 from tests.mail_servers import IMAPServer, SMTPServer
@@ -37,27 +34,6 @@ def _here(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers of this machine may be reached; jobs wait for the test."""
     settings.RAPPORT_ALLOW_PRIVATE_HOSTS = ["127.0.0.1"]
     monkeypatch.setattr("core.jobs._enqueue", lambda pk, kind: None)
-
-
-@pytest.fixture(autouse=True)
-def _leave_pages(new_window: Any, browser: Any) -> Iterator[None]:
-    """No page asks for anything any more when the tables are emptied."""
-    yield
-    for context in browser.contexts:
-        for window in context.pages:
-            window.goto("about:blank")
-    end = time.monotonic() + 10
-    while _at_work() and time.monotonic() < end:
-        time.sleep(0.05)
-
-
-def _at_work() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND state <> 'idle' AND backend_type = 'client backend'"
-        )
-        return int(cursor.fetchone()[0])
 
 
 def shot(window: Page, name: str) -> None:
@@ -248,30 +224,30 @@ def a_choice(ada: Any) -> LoginGrant:
     return grant
 
 
-@pytest.mark.parametrize("width", [1440, 390])
 def test_pages_pass_axe_and_fit(
-    new_window: Any, ada: Any, lived_in: ChannelAccount, harbour: Harbour, width: int
+    new_window: Any, ada: Any, lived_in: ChannelAccount, harbour: Harbour
 ) -> None:
-    window = new_window(ada, width=width, height=900)
-    grant, found = a_choice(ada), {}
+    window, grant = new_window(ada), a_choice(ada)
     for name, address in addresses(lived_in, grant).items():
         window.goto(address)
         if name == "setup":
             expect(window.locator("[role=status] .ti-circle-check").first).to_be_visible()
         for summary in window.locator("main summary").all():
             summary.click()
-        shot(window, f"page-{name}-{width}-light")
-        wrong = violations(window)
-        if goes_sideways(window):
-            wrong.append(("sideways", address))
-        if wrong:
-            found[name] = wrong
+        is_well(window)
         if os.environ.get("RAPPORT_SHOTS"):
-            window.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
+            _keep_pictures(window, name)
+
+
+def _keep_pictures(window: Page, name: str) -> None:
+    """In both themes, on a desk and on a phone."""
+    for width in (DESK, PHONE):
+        window.set_viewport_size({"width": width, "height": 900})
+        for theme in ("dark", "light"):
+            window.evaluate("(theme) => { document.documentElement.dataset.bsTheme = theme; }", theme)
             window.evaluate("document.dispatchEvent(new CustomEvent('rapport:theme'))")
-            shot(window, f"page-{name}-{width}-dark")
-            window.evaluate("document.documentElement.dataset.bsTheme = 'light'")
-    assert found == {}
+            shot(window, f"page-{name}-{width}-{theme}")
+    window.set_viewport_size({"width": DESK, "height": 900})
 
 
 def test_removing_opens_its_button_when_the_name_is_typed(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -17,7 +14,7 @@ from crm.models import Consent
 from engagement import conversations, outbox, replies
 from engagement.channels.base import PermanentFailure, Uncertain
 from engagement.models import CannedReply, Conversation, Delivery, Draft
-from tests.core.test_shell_browser import AXE, IN_DARK, RULES, goes_sideways, run_axe
+from tests.accessibility import goes_sideways, is_well, violations
 from tests.engagement.desk import DoubleConnector, double, general, hear, make_account
 
 __all__ = ["double", "general"]
@@ -28,28 +25,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages leave when the test sweeps."""
     monkeypatch.setattr("engagement.tasks.send_delivery.delay", lambda pk: None)
-
-
-@pytest.fixture(autouse=True)
-def _leave_pages(new_window: Any, browser: Any) -> Iterator[None]:
-    """No page asks for anything any more when the tables are emptied."""
-    yield
-    for context in browser.contexts:
-        for window in context.pages:
-            window.goto("about:blank")
-    end = time.monotonic() + 10
-    while _at_work() and time.monotonic() < end:
-        time.sleep(0.05)
-
-
-def _at_work() -> int:
-    """How many other connections are in the middle of something."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND state <> 'idle' AND backend_type = 'client backend'"
-        )
-        return int(cursor.fetchone()[0])
 
 
 @pytest.fixture
@@ -192,22 +167,6 @@ def test_without_the_stream_the_page_asks_by_itself(
     context.close()
 
 
-def violations(window: Page) -> list[Any]:
-    """What axe-core finds in light, and in dark once every color has changed over."""
-    window.evaluate(AXE.read_text())
-    window.emulate_media(reduced_motion="reduce")
-    found = run_axe(window, f"{{runOnly: {RULES}}}")
-    window.evaluate(IN_DARK)
-    # A color that is inherited changes over once its parent has, so one look at what moves is not enough.
-    still = 0
-    while still < 4:
-        still = 0 if window.evaluate("document.getAnimations().length") else still + 1
-        window.wait_for_timeout(60)
-    found += run_axe(window, "{runOnly: ['color-contrast', 'link-in-text-block']}")
-    window.evaluate("document.documentElement.dataset.bsTheme = 'light'")
-    return list(found)
-
-
 @pytest.fixture
 def busy(conversation: Conversation, amy: Any, max: Any, double: type[DoubleConnector]) -> Conversation:
     """A conversation with everything in it, beside a public one."""
@@ -240,7 +199,7 @@ def busy(conversation: Conversation, amy: Any, max: Any, double: type[DoubleConn
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_the_inbox_has_no_violation_and_stays_within_the_window(busy, amy, ada, new_window, width) -> None:
+def test_the_inbox_has_no_violation_and_stays_within_the_window(busy, amy, new_window, width) -> None:
     window = new_window(amy, width=width)
     public = Conversation.objects.exclude(pk=busy.pk).get()
     paths = [
@@ -255,7 +214,10 @@ def test_the_inbox_has_no_violation_and_stays_within_the_window(busy, amy, ada, 
         window.wait_for_timeout(600)
         assert violations(window) == [], path
         assert not goes_sideways(window), path
-    settings_window = new_window(ada, width=width)
+
+
+def test_settings_of_the_inbox_have_no_violation_and_stay_within_the_window(ada, general, new_window) -> None:
+    window = new_window(ada)
     for path in (
         "/settings/channels/",
         "/settings/channels/new/",
@@ -263,10 +225,8 @@ def test_the_inbox_has_no_violation_and_stays_within_the_window(busy, amy, ada, 
         "/settings/canned/",
         "/settings/canned/new/",
     ):
-        settings_window.goto(path)
-        # What differs on a phone is the width; colors and names are the same.
-        assert width == 390 or violations(settings_window) == [], path
-        assert not goes_sideways(settings_window), path
+        window.goto(path)
+        is_well(window)
 
 
 def test_a_phone_shows_one_pane_at_a_time_and_a_way_back(busy, amy, new_window) -> None:

@@ -19,10 +19,10 @@ from engagement import outbox, replies
 from engagement.channels import connector
 from engagement.channels.webchat import limits
 from engagement.models import ChannelAccount, ChatVisitor, Conversation, Delivery, Interaction
+from tests.accessibility import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 WIDGET = Path(__file__).resolve().parents[2] / "static" / "widget" / "rapport-chat.js"
 SMALL = 15 * 1024
 
@@ -68,12 +68,6 @@ def hears(live_rapport: Any) -> Any:
         live_rapport.wait_for_streams(streams)
 
     return wait
-
-
-def violations(page: Any) -> list[Any]:
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document)")["violations"]
-    return [(rule["id"], [node["target"] for node in rule["nodes"]][:3]) for rule in found]
 
 
 def test_a_visitor_is_answered_and_reads_it_again_after_a_reload(shop: Any, hears: Any, amy: User) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,21 +17,12 @@ from personas.authoring import add_note, edit_persona
 from personas.models import Persona, PersonaDay, PersonaNote
 from personas.nightly import start_rebuild
 from personas.sharing import share_persona, share_token
-from tests.core.test_shell_browser import goes_sideways, violations
+from tests.accessibility import is_well
 from tests.crm.orders import order
 from tests.personas.test_card_shares import CARD, words
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 A_LINE = "First what you will do and by when, then why it happened at all."
-
-
-@pytest.fixture(autouse=True)
-def _leave_pages(new_window: Any, browser: Any) -> Iterator[None]:
-    """No page asks for anything any more when the tables are emptied."""
-    yield
-    for context in browser.contexts:
-        for window in context.pages:
-            window.goto("about:blank")
 
 
 @pytest.fixture
@@ -80,18 +71,15 @@ def paths(persona: Persona, mia: Any) -> list[str]:
     return [*own, f"/shared/personas/{share_token(share)}/", "/shared/personas/nonsense/"]
 
 
-@pytest.mark.parametrize("width", [1440, 820, 390])
 def test_pages_of_a_card_fit_and_pass_axe(
-    width: int, persona: Persona, mia: Any, new_window: Callable[..., Page]
+    persona: Persona, mia: Any, new_window: Callable[..., Page]
 ) -> None:
-    window = new_window(mia, width=width)
+    window = new_window(mia)
     troubles: list[str] = []
     window.on("console", lambda told: troubles.append(told.text) if "Content Security" in told.text else None)
     for path in paths(persona, mia):
         window.goto(path)
-        window.wait_for_timeout(300)
-        assert not goes_sideways(window), path
-        assert violations(window) == [], path
+        is_well(window, widths=(1440, 820, 390))
     assert troubles == []
 
 

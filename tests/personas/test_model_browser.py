@@ -13,7 +13,7 @@ from personas import clustering, handmade
 from personas.assigning import assign, fit_model
 from personas.models import Persona, PersonaModel
 from personas.segments import create_segment
-from tests.core.test_shell_browser import goes_sideways, violations
+from tests.accessibility import is_well
 from tests.personas.test_assigning import customers, work
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -34,11 +34,10 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> PersonaModel:
     return found
 
 
-@pytest.mark.parametrize("width", [1440, 390])
 def test_pages_can_be_read_by_everybody(
-    waiting: PersonaModel, mia: Any, new_window: Callable[..., Page], width: int
+    waiting: PersonaModel, mia: Any, new_window: Callable[..., Page]
 ) -> None:
-    window = new_window(mia, width=width)
+    window = new_window(mia)
     segment = create_segment(name="Others", rule=RULE, by=None)
     for url in (
         reverse("personas:persona-list"),
@@ -47,8 +46,7 @@ def test_pages_can_be_read_by_everybody(
         f"{reverse('personas:persona-make')}?segment={segment.pk}",
     ):
         window.goto(url)
-        assert violations(window) == [], url
-        assert not goes_sideways(window), url
+        is_well(window)
 
 
 def test_a_waiting_model_is_put_away_and_a_persona_moved(

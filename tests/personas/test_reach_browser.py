@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,18 +21,9 @@ from personas.models import (
     PublishableKey,
     ReachPlan,
 )
-from tests.core.test_shell_browser import goes_sideways, violations
+from tests.accessibility import is_well
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(autouse=True)
-def _leave_pages(new_window: Any, browser: Any) -> Iterator[None]:
-    """No page asks for anything any more when the tables are emptied."""
-    yield
-    for context in browser.contexts:
-        for window in context.pages:
-            window.goto("about:blank")
 
 
 @pytest.fixture
@@ -61,14 +52,6 @@ def fans(db: None) -> Persona:
     return persona
 
 
-def is_well(window: Page) -> None:
-    """No violation and nothing that goes sideways, on a desk and on a phone."""
-    for width in (1440, 390):
-        window.set_viewport_size({"width": width, "height": 900})
-        assert violations(window) == []
-        assert not goes_sideways(window)
-
-
 def test_next_months_posts_are_planned_kept_and_read(
     fans: Persona, mia: Any, new_window: Callable[..., Page]
 ) -> None:
@@ -83,7 +66,6 @@ def test_next_months_posts_are_planned_kept_and_read(
     expect(share.get_by_text("30 reactions by them to 1 posts")).to_be_visible()
     expect(window.locator("details.r-slot")).to_have_count(8)
     is_well(window)
-    window.set_viewport_size({"width": 1440, "height": 900})
     window.get_by_label("Name of the plan").fill("Our month")
     window.get_by_role("button", name="Keep this plan").click()
     expect(window.get_by_role("heading", name="Our month")).to_be_visible()
