@@ -18,7 +18,7 @@ from crm.strays import find_strays
 from tests.crm.merging_world import HANDLES, World, snapshot
 
 pytestmark = pytest.mark.django_db
-SEQUENCES = int(os.environ.get("RAPPORT_SEQUENCES", "60"))
+SEQUENCES = int(os.environ.get("RAPPORT_SEQUENCES", "25"))
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 names = st.sampled_from(HANDLES)
