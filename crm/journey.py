@@ -127,8 +127,8 @@ def set_stage(*, customer: Customer, stage: str, by: User) -> Customer:
     """Put a customer at a stage and keep them there. Raises ValidationError: no stage, or a merged record."""
     check(by, "customer.edit")
     if stage not in Stage.values:
-        words = _("“%(stage)s” is no stage of the journey.") % {"stage": stage}
-        raise ValidationError({"stage": ValidationError(words, code="invalid_choice")})
+        words, said = _("“%(stage)s” is no stage of the journey."), {"stage": stage, "allowed": Stage.values}
+        raise ValidationError({"stage": ValidationError(words, code="invalid_choice", params=said)})
     customer = hold_unmerged(customer)
     before, was_by_hand = customer.stage, is_by_hand(customer)
     if before == stage and was_by_hand:

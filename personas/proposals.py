@@ -108,8 +108,9 @@ def choose_features(*, names: Iterable[str], by: User | None = None) -> PersonaS
     wanted = set(names)
     unknown = wanted - BY_NAME.keys()
     if unknown:
-        words = _("There is no habit %(name)s.") % {"name": min(unknown)}
-        raise ValidationError({"features": ValidationError(words, code="invalid_choice")})
+        said = {"name": min(unknown), "allowed": BY_NAME, "listed_at": "GET /api/v1/persona-settings/"}
+        words = _("There is no habit %(name)s.")
+        raise ValidationError({"features": ValidationError(words, code="invalid_choice", params=said)})
     if len(wanted) == 1:
         raise ValidationError({"features": _("Choose at least two habits.")})
     default = wanted == {one.name for one in FEATURES if one.by_default}

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, HttpResponseBase
 from django.http.response import HttpResponseRedirectBase
 from django.urls import resolve
-from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from core.api.choices import Filtering
 from core.api.refusals import LengthRequired
 from core.paging import LIMIT_PARAM, PAGE_PARAM, SORT_PARAM, KeysetPagination, Sort
 
@@ -31,7 +31,7 @@ class Endpoint(GenericViewSet[Any]):
     """
 
     pagination_class = KeysetPagination
-    filter_backends: Sequence[Any] = (DjangoFilterBackend,)
+    filter_backends: Sequence[Any] = (Filtering,)
     lookup_value_regex = "[0-9]{1,19}"
     sorts: ClassVar[dict[str, Sort]] = {}
     default_sort: ClassVar[str] = ""

@@ -11,6 +11,7 @@ from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from core.api import choices
 from core.api.refusals import BodyTooLarge, Conflict
 from core.conditions import RuleInvalid
 from core.demo import DemoIsPresent
@@ -41,10 +42,21 @@ def detail_of(error: DjangoValidationError) -> dict[str, list[ErrorDetail]]:
     fields = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
     return {
         NO_FIELD if name == NON_FIELD_ERRORS else name: [
-            ErrorDetail(message, code=one.code or "invalid") for one in errors for message in one.messages
+            ErrorDetail(f"{message}{_told(one)}", code=one.code or "invalid")
+            for one in errors
+            for message in one.messages
         ]
         for name, errors in fields.items()
     }
+
+
+def _told(error: DjangoValidationError) -> str:
+    """What may be sent instead, where a service refused a choice and says what it allows."""
+    params = error.params if isinstance(error.params, dict) else {}
+    if error.code != choices.CODE or "allowed" not in params:
+        return ""
+    where = params.get("listed_at", choices.DESCRIPTION)
+    return f" {choices.allowed(params['allowed'], listed_at=where)}"
 
 
 def rule_errors(error: RuleInvalid, attr: str = "rule") -> dict[str, list[ErrorDetail]]:

@@ -12,11 +12,18 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
+from core.api.choices import tell_allowed
 from core.text import parse_when
 
 
 class Input(serializers.Serializer[Any]):
     """What a call sends. An unknown field is an error, so that a typing mistake loses nothing silently."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for field in fields.values():
+            tell_allowed(field)
+        return fields
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
