@@ -32,14 +32,6 @@ from config.processes import StartError
 FORMAT = 1
 MANIFEST = "manifest.json"
 DUMP = "database.dump"
-PG_NAMES = {
-    "host": "PGHOST",
-    "port": "PGPORT",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
-    "dbname": "PGDATABASE",
-    "sslmode": "PGSSLMODE",
-}
 
 
 def save(addresses: Mapping[str, str]) -> Path:

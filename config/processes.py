@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -126,9 +125,3 @@ def shorten_log(log: Path) -> None:
         with log.open("r+b") as file:
             log.with_suffix(".log.1").write_bytes(file.read())
             file.truncate(0)
-
-
-def wait_until(ready: Callable[[], bool], *, every: float = 0.05) -> None:
-    """Ask again and again, without a limit; `ready` raises when it is hopeless."""
-    while not ready():
-        time.sleep(every)

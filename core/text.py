@@ -30,15 +30,6 @@ def clean_text(value: str, limit: int | None = None) -> str:
     return text if limit is None else text[:limit]
 
 
-def clean_long_text(value: str, limit: int) -> str:
-    """As `clean_text`; where it has to cut, the text ends with a note that says how long it was."""
-    text = clean_text(value)
-    if len(text) <= limit:
-        return text
-    note = f"\n[Cut here; the whole text has {len(text):,} characters]"
-    return text[: max(limit - len(note), 0)] + note[:limit]
-
-
 def parse_when(value: str, zone: tzinfo = UTC) -> datetime:
     """An aware time in UTC from ISO 8601; a date alone is its midnight, and no zone means `zone`.
 

@@ -110,11 +110,6 @@ class Asked:
         """Whether anything but the view narrows the list."""
         return any(getattr(self, name) for name in FILTERS if name not in ("view", "sort"))
 
-    def with_(self, **changes: Any) -> str:
-        """The query string with these changes; None takes a filter out."""
-        pairs = {**dict(self.pairs), **changes}
-        return urlencode([(name, value) for name, value in pairs.items() if value not in (None, "")])
-
 
 def _default_view(query: Mapping[str, str]) -> str:
     narrowed = any(query.get(name) for name in ("network", "account", "team", "persona", "segment"))

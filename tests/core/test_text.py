@@ -9,7 +9,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.text import clean_long_text, clean_text, is_far_future, parse_epoch, parse_when
+from core.text import clean_text, is_far_future, parse_epoch, parse_when
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,6 @@ def test_text_is_made_storable_and_otherwise_left_alone(dirty: str, clean: str) 
 def test_text_is_cut_at_its_limit() -> None:
     assert clean_text("\x00abcdef", limit=3) == "abc"
     assert clean_text("abc", limit=3) == "abc"
-
-
-def test_a_long_text_says_that_it_was_cut_and_how_long_it_was() -> None:
-    cut = clean_long_text("x" * 5_000_000, limit=10_000)
-    assert len(cut) == 10_000
-    assert cut.endswith("x\n[Cut here; the whole text has 5,000,000 characters]")
-    assert clean_long_text("x\x00" * 50, limit=50) == "x" * 50
-    assert len(clean_long_text("x" * 50, limit=10)) == 10
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=60), st.integers(0, 60))

@@ -119,8 +119,3 @@ def shown_html(html: str, pictures: Mapping[str, str], *, remote: bool) -> str:
         return f' src="{escape(source)}" referrerpolicy="no-referrer"' if remote else found[0]
 
     return HELD_SOURCE.sub(put_in, html)
-
-
-def has_remote_pictures(html: str) -> bool:
-    """Whether showing this would ask for pictures elsewhere."""
-    return ' data-src="' in html
