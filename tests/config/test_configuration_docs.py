@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 
 from tests.config.conftest import BASE_DIR
 
@@ -14,6 +15,7 @@ READERS = {"env", "whole_number", "rate", "getenv"}
 METHODS = {"bool", "dict", "list", "int", "str", "float", "get"}
 
 
+@cache
 def variables_read() -> set[str]:
     found = set()
     for app in APPS:
