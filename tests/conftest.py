@@ -44,7 +44,7 @@ def _say_nothing(*_args: Any, **_options: Any) -> None:
 def _flush_full(
     operations: Any, sql_flush: Callable[..., list[str]], style: Any, tables: Any, **options: Any
 ) -> list[str]:
-    """Empty the tables that hold rows, partitioned ones too: to truncate a hundred takes ten times as long."""
+    """Empty the tables that hold rows, partitioned ones too: truncating a hundred takes ten times longer."""
     with operations.connection.cursor() as cursor:
         cursor.execute(
             "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
