@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core.events import emit
 from core.models import Job, JobState
@@ -40,8 +41,16 @@ class JobIsOpen(Exception):
     """Another job of this kind is open; `job` is that one."""
 
     def __init__(self, job: Job) -> None:
-        super().__init__(f"{job.title} has been running since {job.created_at:%H:%M}")
+        super().__init__(_since(job))
         self.job = job
+
+
+def _since(job: Job) -> str:
+    at = timezone.localtime(job.created_at if job.is_waiting else job.started_at or job.created_at)
+    said = {"title": job.title, "at": f"{at:%H:%M %Z}"}
+    if job.is_waiting:
+        return _("%(title)s has been waiting for its turn since %(at)s") % said
+    return _("%(title)s has been running since %(at)s") % said
 
 
 class JobFailed(Exception):

@@ -160,6 +160,11 @@ class Job(models.Model):
         return self.state in (JobState.QUEUED, JobState.RUNNING)
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether no process has begun it."""
+        return self.state == JobState.QUEUED
+
+    @property
     def seconds(self) -> float | None:
         if not self.started_at:
             return None

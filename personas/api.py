@@ -130,7 +130,7 @@ class RebuildEndpoint(Endpoint):
         summary="Start a rebuild",
         description=(
             "Traits, personas, predictions, segments, cards and rollups, as every night. 202 with its job; "
-            "409 `job_open` while one runs."
+            "409 `job_open` while one waits or runs."
         ),
         request=RebuildIn,
         responses={202: JobOut},

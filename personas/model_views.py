@@ -20,6 +20,7 @@ from personas import proposals
 from personas.charts import Line, steps_line, straight_line
 from personas.models import DriftDay, ModelCard, PersonaModel
 from personas.nightly import newest_rebuild
+from personas.views import under_way
 
 STABLE, DRIFT_LIMIT = 0.75, 0.2
 DRIFT_DAYS, MOST_MOVES = 90, 12
@@ -148,7 +149,7 @@ def _fit(request: HttpRequest, reason: str) -> HttpResponse:
         job = proposals.start_fit(by=staff(request), reason=reason)
     except JobIsOpen as error:
         job = error.job
-        messages.info(request, _("Personas are being found already. This is its progress."))
+        messages.info(request, f"{error}.")
     return redirect("core:job-detail", job.pk)
 
 
@@ -172,5 +173,5 @@ def model_act(request: HttpRequest, pk: int, what: str) -> HttpResponse:
         return redirect("personas:model")
     except JobIsOpen as error:
         job = error.job
-        messages.info(request, _("A rebuild is running. Try again when it is done; this is its progress."))
+        messages.info(request, under_way(job))
     return redirect("core:job-detail", job.pk)

@@ -146,7 +146,7 @@ def start_rebuild(
     by_hand: bool = True,
     enqueue: bool = True,
 ) -> Job:
-    """Queue a rebuild. Raises core.jobs.JobIsOpen, whose message says since when one runs.
+    """Queue a rebuild. Raises core.jobs.JobIsOpen, whose message says since when one waits or runs.
 
     `full` computes everybody anew by the stored models, `refit` fits them anew, `take` makes the proposed
     PersonaModel of that id the current one.

@@ -199,7 +199,7 @@ class PersonaModelEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
     @extend_schema(
         summary="Find personas anew",
-        description="In a job; what is found waits to be taken. 409 `job_open` while one runs.",
+        description="In a job; what is found waits to be taken. 409 `job_open` while one waits or runs.",
         request=None,
         responses={202: JobOut},
     )
@@ -218,7 +218,7 @@ class PersonaModelEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
 
     @extend_schema(
         summary="Take a waiting model",
-        description="By a rebuild that assigns everybody. 409 `job_open` while one runs.",
+        description="By a rebuild that assigns everybody. 409 `job_open` while one waits or runs.",
         request=None,
         responses={202: JobOut},
     )
@@ -232,7 +232,7 @@ class PersonaModelEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint):
         summary="Return to an earlier model",
         description=(
             "With the personas it had and all that people wrote on them, by a rebuild that assigns "
-            "everybody. 409 `job_open` while one runs."
+            "everybody. 409 `job_open` while one waits or runs."
         ),
         request=None,
         responses={202: JobOut},

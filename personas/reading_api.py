@@ -72,7 +72,7 @@ class RereadEndpoint(Endpoint):
         summary="Read every text again",
         description=(
             "With the rules and models of today; what people said of moods stays. 202 with its job; 409 "
-            "`job_open` while one runs."
+            "`job_open` while one waits or runs."
         ),
         request=None,
         responses={202: JobOut},

@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import can, requires, staff
+from core.formatting import moment
 from core.jobs import JobIsOpen
+from core.models import Job
 from personas import nightly
 from personas.models import (
     PersonaMembership,
@@ -30,8 +32,16 @@ def rebuild_start(request: HttpRequest) -> HttpResponse:
         job = nightly.start_rebuild(full=request.POST.get("full") == "1", by=staff(request))
     except JobIsOpen as error:
         job = error.job
-        messages.info(request, _("A rebuild is running already. This is its progress."))
+        messages.info(request, under_way(job))
     return redirect("core:job-detail", job.pk)
+
+
+def under_way(job: Job) -> str:
+    """What is said to whoever asks for another rebuild while one is open, whose page is shown."""
+    if job.is_waiting:
+        said = _("A rebuild has been waiting for its turn since %(at)s. Try again when it is done.")
+        return said % {"at": moment(job.created_at)}
+    return _("A rebuild is running. Try again when it is done; this is its progress.")
 
 
 @require_GET

@@ -145,7 +145,7 @@ def test_days_without_a_machine_are_not_made_up_for() -> None:
 def test_a_second_rebuild_while_one_runs_is_refused_with_a_message() -> None:
     Workspace.current()
     start_rebuild(enqueue=False)
-    with pytest.raises(JobIsOpen, match="running since"):
+    with pytest.raises(JobIsOpen, match="waiting for its turn since"):
         start_rebuild(enqueue=False)
     with pytest.raises(CommandError, match="One rebuild runs at a time"):
         call_command("rebuild")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from accounts.models import AuditEntry
 from core.jobs import run_job
-from core.models import Job
+from core.models import Job, Workspace
 from crm.models import Customer
 from personas import clustering
 from personas.assigning import assign, fit_model
@@ -166,3 +168,28 @@ def test_readers_read_and_change_nothing(vic: Any, ada: Any, waiting: PersonaMod
         assert call().status_code == 403
     assert api.get("persona-settings/").status_code == 200
     assert (Job.objects.count(), PersonaModel.objects.count()) == (0, 2)
+
+
+def test_a_rebuild_that_nobody_has_begun_is_told_as_waiting(api: Caller, mia: Any, signed_in: Any) -> None:
+    begun = datetime(2026, 3, 1, 14, 2, tzinfo=UTC)
+    browser, bar = signed_in(mia), reverse("personas:rebuild-bar")
+    Workspace.objects.update(zone="UTC")
+    started = api.post("rebuilds/", {}).json()
+    assert started["state"] == "queued" and started["started_at"] is None
+    open_one = Job.objects.filter(pk=started["id"])
+    open_one.update(created_at=begun)
+
+    def told() -> tuple[str, str, str, str]:
+        again = browser.post(reverse("personas:rebuild-start"), follow=True).content.decode()
+        refused = api.post("rebuilds/", {})
+        assert (refused.status_code, errors(refused)[0][0]) == (409, "job_open")
+        page = browser.get(reverse("core:job-detail", args=[started["id"]])).content.decode()
+        return browser.get(bar).content.decode(), again, page, refused.json()["errors"][0]["detail"]
+
+    for said in told():
+        assert "waiting for its turn since" in said.lower() and "14:02" in said
+        assert "running" not in said and "Computing everything" not in said
+    open_one.update(state="running", started_at=begun.replace(hour=15), phase="traits")
+    shown, again, page, refused = told()
+    assert "Computing everything again: traits" in shown and "A rebuild is running" in again
+    assert "traits" in page and "has been running since 15:02 UTC" in refused
