@@ -10,12 +10,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from core import formatting, networks
 from crm import custom_fields, facts
+from crm.countries import country_name
 from crm.models import Customer, CustomField, FieldType
 
 
@@ -52,7 +53,7 @@ def _known(customer: Customer, said: Mapping[str, str]) -> Iterable[Fact]:
         ("birth_year", _("Born"), str(customer.birth_year or ""), ""),
         ("language", _("Language"), language_name(customer.language), ""),
         ("city", _("City"), customer.city, ""),
-        ("country", _("Country"), customer.country, ""),
+        ("country", _("Country"), country_name(customer.country), ""),
         ("zone", _("Time zone"), _zone(customer.zone), ""),
         (
             "referred_by",
@@ -94,12 +95,16 @@ def shown(field: CustomField, value: Any) -> str:
     return str(value)
 
 
+MORE_LANGUAGES = {"zh": gettext_lazy("Chinese"), "tl": gettext_lazy("Tagalog")}
+"""Those that texts are read in and Django does not name without a script or a region."""
+
+
 def language_name(code: str) -> str:
     """Swedish for sv; the code itself where its name is not known."""
     try:
         return str(get_language_info(code)["name_translated"]) if code else ""
     except KeyError:
-        return code
+        return str(MORE_LANGUAGES.get(code.partition("-")[0], code))
 
 
 def _zone(zone: str) -> str:

@@ -9,6 +9,7 @@ from django import template
 
 from crm import columns
 from crm.affiliations import each_once
+from crm.countries import country_name
 from crm.models import Affiliation, Customer
 
 register = template.Library()
@@ -30,6 +31,12 @@ def badge_of(found: Mapping[Any, Any], key: Any) -> Any:
 def language_of(customer: Customer) -> str:
     """{{ customer|language_of }}: Swedish."""
     return columns.language(customer)
+
+
+@register.filter
+def country_of(customer: Customer) -> str:
+    """{{ customer|country_of }}: Sweden."""
+    return country_name(customer.country)
 
 
 @register.filter

@@ -16,6 +16,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from core import formatting
+from crm.countries import country_name
+from crm.profile import language_name
 from engagement import acting
 from engagement.channels import connector
 from engagement.channels.base import Act
@@ -107,10 +109,10 @@ def form_of(interaction: Interaction) -> str:
 @register.filter
 def place_of(customer: Any) -> str:
     """Where somebody is, what time it is there, and what they speak."""
-    parts = [", ".join(part for part in (customer.city, customer.country) if part)]
+    parts = [", ".join(part for part in (customer.city, country_name(customer.country)) if part)]
     if customer.zone:
         parts.append(_there(customer.zone))
-    parts.append(customer.language)
+    parts.append(language_name(customer.language))
     return " · ".join(part for part in parts if part) or _("Nothing more is known yet")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from django import template
@@ -14,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from core import formatting
 from core.models import Workspace
-from crm.imports.cells import COUNTRIES
+from crm.countries import country_name
 from crm.models.customer import Stage
 from crm.profile import language_name
 from personas.models import Persona, PersonaDay
@@ -88,21 +87,12 @@ def known_of(rows: Sequence[Mapping[str, Any]]) -> str:
 def named(value: str, what: str) -> str:
     """A value as people say it: the country of a code, the language of another."""
     if what == "country":
-        return _countries().get(value, value)
+        return country_name(value)
     if what == "language":
         return language_name(value)
     if what == "stage":
         return str(Stage(value).label) if value in Stage.values else value
     return value
-
-
-@cache
-def _countries() -> dict[str, str]:
-    """The first name of each country that an import knows."""
-    found: dict[str, str] = {}
-    for name, code in COUNTRIES.items():
-        found.setdefault(code, name.title())
-    return found
 
 
 @register.filter

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from django.conf.locale import LANG_INFO
+
 from core.conditions import Field, FieldType
+from crm.countries import country_names
+from crm.profile import MORE_LANGUAGES, language_name
 from personas.traits.catalogue import CATALOGUE
 from personas.traits.trait import WEEKDAYS, Trait
 
 if TYPE_CHECKING:
     from core.conditions.fields import Choices, ChoiceSource
 
-LIVE = {"birth_year": "c.birth_year", "language": "c.language", "country": "c.country"}
-"""Asked of the record as it stands, and not of the last rebuild."""
+LIVE = {"birth_year": "c.birth_year", "language": "split_part(c.language, '-', 1)", "country": "c.country"}
+"""Asked of the record as it stands, and not of the last rebuild; pt-BR is Portuguese."""
 TYPES = {"text": FieldType.TEXT, "time": FieldType.DATETIME, "money": FieldType.MONEY}
 
 
@@ -25,6 +30,8 @@ def trait_fields(*, networks: ChoiceSource, currency: Callable[[], str]) -> Sequ
         "top_complaint": topics,
         "top_media": media,
         "usual_weekday": list(enumerate(WEEKDAYS, start=1)),
+        "language": languages,
+        "country": countries,
     }
     for trait in CATALOGUE:
         if trait.values:
@@ -62,6 +69,17 @@ def topics() -> Choices:
     from engagement.reading.vocabulary import TOPICS
 
     return [(topic, topic) for topic in sorted(TOPICS)]
+
+
+def languages() -> Choices:
+    """Languages by their names, as texts are read in them and people prefer them."""
+    codes = {code for code in LANG_INFO if len(code) <= 3} | set(MORE_LANGUAGES)
+    return sorted(((code, language_name(code)) for code in codes), key=itemgetter(1))
+
+
+def countries() -> Choices:
+    """All countries by their names."""
+    return list(country_names().items())
 
 
 def media() -> Choices:

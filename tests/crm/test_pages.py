@@ -81,6 +81,7 @@ def test_a_profile_is_saved_or_says_why_not(amy, eva, signed_in) -> None:
     assert signed_in(amy).post(url, given).status_code == 302
     eva.refresh_from_db()
     assert (eva.name, eva.country) == ("Eva M", "BE")
+    assert "Belgium" in signed_in(amy).get(eva.get_absolute_url()).content.decode()
 
 
 def test_a_file_of_customers_runs_no_formula(mia, signed_in) -> None:

@@ -146,7 +146,18 @@ def test_a_rule_is_tried_without_being_kept(api: Caller, people: list[Customer])
     assert [(one["name"], one["customers"]) for one in found["overlaps"]] == [("Lund", 3)]
     assert Segment.objects.count() == 1
     fields = api.get("segments/fields/").json()
-    assert any(one["name"] == "customer.city" for group in fields["groups"] for one in group["fields"])
+    by_name = {one["name"]: one for group in fields["groups"] for one in group["fields"]}
+    assert "customer.city" in by_name
+    people[0].language = "pt-BR"
+    people[0].save()
+    for name, value, label, told, n in (
+        ("traits.language", "pt", "Portuguese", "who speak Portuguese", 1),
+        ("traits.country", "SE", "Sweden", "who live in Sweden", 0),
+    ):
+        assert {"value": value, "label": label} in by_name[name]["choices"]
+        rule = {"all": [{"field": name, "op": "is", "value": value}]}
+        found = api.post("segments/preview/", {"rule": rule}).json()
+        assert (found["sentence"], found["customers"]) == (f"Customers {told}.", n)
 
 
 def test_a_segment_is_counted_by_one_job_at_a_time(api: Caller, people: list[Customer]) -> None:
