@@ -16,7 +16,8 @@ from core.sql import statement
 from core.text import clean_text
 from personas.models import ReachPlan
 from personas.reach.bounding import bounded
-from personas.reach.planning import MESSAGE, POST, Ask, audience_of, make_plan
+from personas.reach.planning import Ask, audience_of, make_plan
+from personas.reach.scheduling import MESSAGE, POST
 
 Row = dict[str, Any]
 

@@ -1,16 +1,15 @@
-"""A plan: how to split posts and messages over networks, hours and kinds of content, and on which days.
+"""A plan: how to split posts and messages over networks and kinds of content, and when to send them.
 
-The rule stands in `personas.reach.allocation`, the days in `personas.reach.slots`, the counts in
-`personas.reach.evidence`; here they meet. A figure with too little behind it is drawn towards everybody's and
-says so. The result is plain JSON, so that a plan can be kept as it was made.
+The rule of splitting stands in `personas.reach.allocation`, days and topics in `personas.reach.scheduling`,
+counts in `personas.reach.evidence`; here they meet. A figure with too little behind it is drawn towards
+everybody's and says so. The result is plain JSON, so that a plan can be kept as it was made.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -20,22 +19,18 @@ from engagement.channels import connector
 from engagement.models import ChannelAccount, Post
 from engagement.outbox import CLOSED_HEALTH
 from personas.models import AdSpend, Persona, Segment
-from personas.reach.allocation import capped, interleave, largest_remainder, square_root_shares
+from personas.reach.allocation import capped, largest_remainder, square_root_shares
 from personas.reach.evidence import (
     EVERYBODY,
     QUARTER,
-    YEAR,
     Allowed,
     Audience,
     Habits,
     Reader,
-    added,
-    base_of,
 )
 from personas.reach.results import Span, results
-from personas.reach.slots import Slot, blended, choose_slots
+from personas.reach.scheduling import MESSAGE, POST, Schedule, chosen_topics
 
-POST, MESSAGE = "post", "message"
 MOST_DAYS, MOST_POSTS, MOST_MESSAGES = 92, 300, 1_000_000
 MOST_AHEAD = 731
 """Days from today within which a plan ends: no calendar shows the year 9999."""
@@ -43,14 +38,12 @@ PER_PERSON = 2
 """Messages in 30 days that a person gets at most, whatever their origin, unless a plan says less or more."""
 ANSWER_STRENGTH = 20.0
 POST_STRENGTH = 5.0
-HOUR_STRENGTH = 100.0
-FEW_TOUCHES, FEW_SENT, FEW_REACTIONS, FEW_HOURS, FEW_TOPICS = 50, 20, 30, 200, 20
+FEW_TOUCHES, FEW_SENT, FEW_REACTIONS = 50, 20, 30
 """Below so many events a figure is said to be weak."""
 COST_SWAY = 2.0
 """How far a known cost may raise or lower what is expected of a network: to the double or the half."""
 FEW_BOUGHT = 10
 """New customers below which a cost per new customer sways nothing."""
-TOPICS = 6
 Row = dict[str, Any]
 
 
@@ -97,15 +90,15 @@ class _Planner:
         self.all = self.reader.habits(EVERYBODY)
         self.accounts = _accounts()
         self.costs = _costs(self.reader.today)
-        self.taken: Counter[date] = Counter()
         self.left_out: list[Row] = []
 
     def plan(self) -> Row:
         ask = self.ask
         posts = self._posts() if ask.posts else []
         messages, allowed = self._messages() if ask.messages else ([], Allowed())
-        topics = self._topics()
-        entries = self._entries(posts, messages, topics)
+        topics = chosen_topics(self.own, self.all)
+        schedule = Schedule(ask.first, ask.last, own=self.own, everybody=self.all, tz=self.reader.tz)
+        entries = schedule.entries(posts, messages, topics)
         return {
             "asked": {"posts": ask.posts, "messages": ask.messages, "per_person": ask.per_person},
             "audience": {
@@ -128,7 +121,7 @@ class _Planner:
             else None,
             "left_out": self.left_out,
             "contents": _contents(posts),
-            "hours": self._hours(entries),
+            "hours": schedule.hours(entries),
             "topics": topics,
             "entries": entries,
             "zone": self.reader.zone,
@@ -330,118 +323,6 @@ class _Planner:
             "weak": own["sent"] < FEW_SENT,
         }
 
-    # When
-
-    def _grid(self, network: str, what: str) -> tuple[list[list[float]], bool]:
-        """Weights of the hours of the week, and whether there are too few touches of their own.
-
-        Posts go by our clock, since all read them at one moment; messages by the people's own.
-        """
-        own, everybody = (
-            (self.own.ours, self.all.ours) if what == POST else (self.own.theirs, self.all.theirs)
-        )
-        whole, prior = added(own), added(everybody)
-        general = blended(whole, prior, HOUR_STRENGTH)
-        here = own.get(network)
-        grid = blended(here, general, HOUR_STRENGTH) if here else general
-        return grid, base_of(whole) < FEW_HOURS
-
-    def _slots(self, network: str, what: str, count: int) -> list[Slot]:
-        grid, _weak = self._grid(network, what)
-        return choose_slots(self.ask.first, self.ask.last, grid, count, taken=self.taken, own=Counter())
-
-    def _hours(self, entries: Sequence[Row]) -> Row:
-        counts = added(self.own.ours)
-        planned = [[0] * 24 for _day in range(7)]
-        for entry in entries:
-            day = date.fromisoformat(entry["day"])
-            planned[day.weekday()][entry["hour"]] += 1
-        base = base_of(counts)
-        most = max(max(row) for row in counts) or 1
-        steps = [[min(5, -(-5 * int(n) // int(most))) for n in row] for row in counts]
-        others = sum(base_of(grid) for grid in self.own.theirs.values())
-        moved = sum(
-            abs(a - b)
-            for one, two in zip(added(self.own.ours), added(self.own.theirs), strict=True)
-            for a, b in zip(one, two, strict=True)
-        )
-        return {
-            "counts": [[int(n) for n in row] for row in counts],
-            "steps": steps,
-            "planned": planned,
-            "base": base,
-            "days": YEAR,
-            "weak": base < FEW_HOURS,
-            "base_all": base_of(added(self.all.ours)),
-            "elsewhere": round(moved / 2 / others, 4) if others else 0.0,
-        }
-
-    # About what
-
-    def _topics(self) -> list[Row]:
-        rows = self.own.topics
-        base = sum(row["n"] for row in rows)
-        weak = base < FEW_TOPICS
-        if weak:
-            rows = self.all.topics
-        found: dict[str, Row] = {}
-        for row in rows:
-            one = found.setdefault(row["topic"], {"topic": row["topic"], "n": 0, "people": 0, "reasons": {}})
-            one["n"] += row["n"]
-            one["people"] = max(one["people"], row["people"])
-            one["reasons"][row["reason"]] = row["n"]
-        chosen = sorted(found.values(), key=lambda row: (-row["n"], row["topic"]))[:TOPICS]
-        for row in chosen:
-            row["leading"] = max(sorted(row["reasons"]), key=lambda name: row["reasons"][name])
-            row["weak"] = weak
-            row["of"] = sum(one["n"] for one in rows)
-        return chosen
-
-    # Together
-
-    def _entries(self, posts: Sequence[Row], messages: Sequence[Row], topics: Sequence[Row]) -> list[Row]:
-        found: list[Row] = []
-        for row in posts:
-            kinds = interleave({one["media"]: one["n"] for one in row["contents"] if one["n"]})
-            slots = self._slots(row["network"], POST, row["n"])
-            for (day, hour), media in zip(slots, kinds, strict=True):
-                found.append(self._entry(day, hour, row["network"], POST, media=media))
-        for row in messages:
-            for (day, hour), people in self._batches(row):
-                found.append(self._entry(day, hour, row["network"], MESSAGE, people=people))
-        found.sort(key=lambda entry: (entry["at"], entry["what"], entry["network"]))
-        names = _names(topics, len(found))
-        for place, entry in enumerate(found):
-            entry["topic"] = names[place] if names else ""
-        return found
-
-    def _batches(self, row: Row) -> list[tuple[Slot, int]]:
-        """Messages of a network in one batch a week, each on the day and hour that suits best."""
-        days = (self.ask.last - self.ask.first).days + 1
-        count = min(row["n"], max(1, -(-days // 7)))
-        if not count:
-            return []
-        slots = self._slots(row["network"], MESSAGE, count)
-        parts = largest_remainder(dict.fromkeys(range(count), 1.0), row["n"])
-        return [(slot, parts[place]) for place, slot in enumerate(slots)]
-
-    def _entry(self, day: date, hour: int, network: str, what: str, **more: Any) -> Row:
-        """Times are the workspace's; a message is meant for that hour on its reader's own clock."""
-        at = datetime.combine(day, time(hour), tzinfo=self.reader.tz)
-        grid, weak = self._grid(network, what)
-        weekday = grid[day.weekday()]
-        return {
-            "at": at.isoformat(),
-            "day": day.isoformat(),
-            "hour": hour,
-            "network": network,
-            "what": what,
-            "media": more.get("media", ""),
-            "people": more.get("people", 0),
-            "times": round(weekday[hour] / (sum(map(sum, grid)) / 168), 1),
-            "weak": weak,
-        }
-
 
 # What is known
 
@@ -525,9 +406,3 @@ def _contents(posts: Sequence[Row]) -> list[Row]:
         kind["a_post"] = round(kind["reactions"] / kind["posts"], 4) if kind["posts"] else None
         kind["weak"] = kind["reactions"] < FEW_REACTIONS or kind["posts"] < POST_STRENGTH
     return sorted(found.values(), key=lambda kind: (-kind["n"], kind["media"]))
-
-
-def _names(topics: Sequence[Row], count: int) -> list[str]:
-    """Topics for so many entries, by the square root of how often they came up."""
-    shares = square_root_shares({row["topic"]: float(row["n"]) for row in topics})
-    return interleave({name: n for name, n in largest_remainder(shares, count).items() if n})
