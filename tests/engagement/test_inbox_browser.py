@@ -14,7 +14,7 @@ from crm.models import Consent
 from engagement import conversations, outbox, replies
 from engagement.channels.base import PermanentFailure, Uncertain
 from engagement.models import CannedReply, Conversation, Delivery, Draft
-from tests.accessibility import goes_sideways, is_well, violations
+from tests.accessibility import is_well
 from tests.engagement.desk import DoubleConnector, double, general, hear, make_account
 
 __all__ = ["double", "general"]
@@ -211,20 +211,12 @@ def test_the_inbox_has_no_violation_and_stays_within_the_window(busy, amy, new_w
     ]
     for path in paths:
         window.goto(path)
-        window.wait_for_timeout(600)
-        assert violations(window) == [], path
-        assert not goes_sideways(window), path
+        is_well(window, widths=(width,))
 
 
 def test_settings_of_the_inbox_have_no_violation_and_stay_within_the_window(ada, general, new_window) -> None:
     window = new_window(ada)
-    for path in (
-        "/settings/channels/",
-        "/settings/channels/new/",
-        "/settings/channels/new/email/",
-        "/settings/canned/",
-        "/settings/canned/new/",
-    ):
+    for path in ("/settings/canned/", "/settings/canned/new/"):
         window.goto(path)
         is_well(window)
 
