@@ -80,78 +80,77 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
     visits = [row["occurred_at"] for row in once(kept) if row["kind"] == "visit"]
     written = [row for row in own["written"] if row["deleted_at"] is None and row["kind"] in KINDS]
     orders = [row for row in own["orders"] if row["status"] in ("paid", "refunded")]
-    priced = [row for row in orders if row["base_total"] is not None]
-    deeds = [row["occurred_at"] for row in said] + [row["placed_at"] for row in orders]
-    clock = zone_of(customer, zone)
-    ordered = [(row["placed_at"], has_hour(row["placed_at"], zone)) for row in orders]
-    spoken = [row["occurred_at"].astimezone(clock) for row in said]
-    local = spoken + [at.astimezone(clock if is_timed else zone) for at, is_timed in ordered]
-    hours = [at.hour for at in spoken] + [at.astimezone(clock).hour for at, is_timed in ordered if is_timed]
-    touches = [*deeds, *visits]
+    touches = [row["occurred_at"] for row in said] + [row["placed_at"] for row in orders] + visits
+    return {
+        **lately_said(said, ago),
+        **lately_done(touches, visits, written, own["ledger"], ago),
+        **ever_said(said),
+        **clock(said, orders, zone_of(customer, zone), zone),
+        **answers(own["talk"]),
+        **surveys([row for row in once(kept) if row["kind"] == "survey"]),
+        "referred": len(own["brought"]),
+        "reach": reach(own["talk"], customer["id"]),
+        **bought(orders, ago),
+        **in_baskets(orders, lines),
+        **on_record(customer, today),
+        "first_seen_at": min(touches, default=None),
+        "last_seen_at": max(touches, default=None),
+        "consents": consents(own["consents"]),
+        "identities": len(own["identities"]),
+        "tags": len({row["tag_id"] for row in own["tags"]}),
+    }
 
-    def within(days: int, at: Any) -> bool:
-        return 0 <= ago(at) < days
 
-    def money(row: Row, name: str) -> Decimal:
-        return row[name] if not row["total"] else row[name] * row["base_total"] / row["total"]
+def within(days: int, ago: int) -> bool:
+    return 0 <= ago < days
 
+
+def lately_said(said: list[Row], ago: Any) -> Row:
+    """What they said in windows that end today."""
+    aged = [(ago(row["occurred_at"]), row) for row in said]
+    quarter = [row for days, row in aged if within(90, days)]
+    reasons = [row["reason"] for row in quarter if row["reason"]]
+    return {
+        "inbound_30": sum(within(30, days) for days, _row in aged),
+        "inbound_90": len(quarter),
+        "inbound_365": sum(within(365, days) for days, _row in aged),
+        "public_90": sum(row["is_public"] for row in quarter),
+        "private_90": sum(not row["is_public"] for row in quarter),
+        "questions_90": reasons.count("question"),
+        "complaints_90": reasons.count("complaint"),
+        "praise_90": reasons.count("praise"),
+        "sentiment_90": mean([row["sentiment"] for row in quarter if row["sentiment"] is not None]),
+        "sentiment_trend": trend(said, ago),
+    }
+
+
+def lately_done(
+    touches: list[Any], visits: list[Any], written: list[Row], ledger: list[Row], ago: Any
+) -> Row:
+    """What else happened in such windows: visits, what we wrote, and how often we contacted them."""
+    contacts = [(ago(row["at"]), row["origin"]) for row in ledger]
+    return {
+        "visits_30": sum(within(30, ago(at)) for at in visits),
+        "active_days_365": len({ago(at) for at in touches if within(365, ago(at))}),
+        "outbound_90": sum(within(90, ago(row["occurred_at"])) for row in written),
+        "contacted_30": sum(within(30, days) for days, _origin in contacts),
+        "started_90": sum(within(90, days) for days, origin in contacts if origin == "started"),
+    }
+
+
+def ever_said(said: list[Row]) -> Row:
+    """How and about what they speak, over the whole history."""
     networks = Counter(row["network"] for row in said)
     known = [row["reason"] for row in said if row["reason"]]
-    lately_read = [row["reason"] for row in said if within(90, row["occurred_at"])]
-    placed = sorted(row["placed_at"] for row in orders)
-    lately = [row for row in priced if within(365, row["placed_at"])]
-    units = sum(row["units"] for row in priced)
-    full = sum((row["base_total"] + money(row, "discount") for row in priced), Decimal(0))
     return {
-        "inbound_30": sum(within(30, row["occurred_at"]) for row in said),
-        "inbound_90": sum(within(90, row["occurred_at"]) for row in said),
-        "inbound_365": sum(within(365, row["occurred_at"]) for row in said),
-        "public_90": sum(row["is_public"] for row in said if within(90, row["occurred_at"])),
-        "private_90": sum(not row["is_public"] for row in said if within(90, row["occurred_at"])),
-        "questions_90": lately_read.count("question"),
-        "complaints_90": lately_read.count("complaint"),
-        "praise_90": lately_read.count("praise"),
-        "contacted_30": sum(within(30, row["at"]) for row in own["ledger"]),
-        "started_90": sum(within(90, row["at"]) for row in own["ledger"] if row["origin"] == "started"),
-        "sentiment_trend": trend(said, ago),
+        "inbound_total": len(said),
+        "networks": len(networks),
+        "top_network": min(networks, key=lambda name: (-networks[name], name), default=None),
         "top_reason": most([row["reason"] for row in said if row["reason"] not in ("", "other")]),
         "top_topic": most(topics(said)),
         "top_complaint": most(topics([row for row in said if row["reason"] == "complaint"])),
         "top_media": most([row["media"] for row in said if row["media"]]),
-        "usual_hour": most(hours),
-        "usual_weekday": most([at.isoweekday() for at in local]),
-        **answers(own["talk"]),
-        **surveys([row for row in once(kept) if row["kind"] == "survey"]),
         "recommendations": sum(row["is_public"] and row["reason"] == "praise" for row in said),
-        "referred": len(own["brought"]),
-        "reach": reach(own["talk"], customer["id"]),
-        "revenue_total": sum((row["base_total"] - money(row, "refunded") for row in priced), Decimal(0)),
-        "refunded_total": sum((money(row, "refunded") for row in priced), Decimal(0)),
-        "top_category": most([ln["category"] for row in orders for ln in lines[row["id"]] if ln["category"]]),
-        "stage": customer["stage"],
-        "city": customer["city"] or None,
-        "age_band": age_band(customer["birth_year"], today),
-        "profession": customer["profession"] or None,
-        "interests": ", ".join(customer["interests"])[:400] or None,
-        "visits_30": sum(within(30, at) for at in visits),
-        "outbound_90": sum(within(90, row["occurred_at"]) for row in written),
-        "active_days_365": len({ago(at) for at in touches if within(365, at)}),
-        "orders_365": sum(within(365, at) for at in placed),
-        "revenue_365": sum((row["base_total"] - money(row, "refunded") for row in lately), Decimal(0)),
-        "sentiment_90": mean(
-            [
-                row["sentiment"]
-                for row in said
-                if row["sentiment"] is not None and within(90, row["occurred_at"])
-            ]
-        ),
-        "first_seen_at": min(touches, default=None),
-        "last_seen_at": max(touches, default=None),
-        "first_order_at": min(placed, default=None),
-        "last_order_at": max(placed, default=None),
-        "inbound_total": len(said),
-        "networks": len(networks),
-        "top_network": min(networks, key=lambda name: (-networks[name], name), default=None),
         "public_share": share(sum(row["is_public"] for row in said), len(said)),
         "call_share": share(sum(row["kind"] == "call" for row in said), len(said)),
         "review_share": share(sum(row["kind"] == "review" for row in said), len(said)),
@@ -161,32 +160,83 @@ def one(customer: Row, own: dict[str, list[Row]], lines: dict[int, list[Row]], t
         "order_talk_share": share(known.count("order"), len(known)),
         "sentiment": mean([row["sentiment"] for row in said if row["sentiment"] is not None]),
         "message_length": mean([len(row["text"]) for row in said]),
+    }
+
+
+def clock(said: list[Row], orders: list[Row], theirs: Any, zone: Any) -> Row:
+    """When they come, by their own clock; an order that is only a date, by the workspace's."""
+    ordered = [(row["placed_at"], has_hour(row["placed_at"], zone)) for row in orders]
+    spoken = [row["occurred_at"].astimezone(theirs) for row in said]
+    local = spoken + [at.astimezone(theirs if is_timed else zone) for at, is_timed in ordered]
+    hours = [at.hour for at in spoken] + [at.astimezone(theirs).hour for at, is_timed in ordered if is_timed]
+    return {
+        "usual_hour": most(hours),
+        "usual_weekday": most([at.isoweekday() for at in local]),
         "office_share": share(sum(at.weekday() < 5 and 9 <= at.hour < 17 for at in local), len(local)),
         "evening_share": share(sum(at.hour >= 18 for at in local), len(local)),
         "weekend_share": share(sum(at.weekday() >= 5 for at in local), len(local)),
         "morning_share": share(sum(at.hour < 12 for at in local), len(local)),
         "payday_share": share(sum(at.day >= 26 or at.day <= 4 for at in local), len(local)),
         "festive_share": share(sum(at.month >= 11 for at in local), len(local)),
+    }
+
+
+def money(row: Row, name: str) -> Decimal:
+    """An amount of an order in the workspace's currency, at the order's own rate."""
+    return row[name] if not row["total"] else row[name] * row["base_total"] / row["total"]
+
+
+def earned(priced: list[Row]) -> Decimal:
+    return sum((row["base_total"] - money(row, "refunded") for row in priced), Decimal(0))
+
+
+def bought(orders: list[Row], ago: Any) -> Row:
+    """Orders and their money; without a rate an order counts, and its money does not."""
+    priced = [row for row in orders if row["base_total"] is not None]
+    placed = sorted(row["placed_at"] for row in orders)
+    units = sum(row["units"] for row in priced)
+    full = sum((row["base_total"] + money(row, "discount") for row in priced), Decimal(0))
+    returned = sum(row["refunded"] > 0 or row["status"] == "refunded" for row in orders)
+    span = (placed[-1] - placed[0]).total_seconds() / 86400 if placed else 0
+    return {
         "orders_total": len(orders),
+        "orders_365": sum(within(365, ago(at)) for at in placed),
+        "first_order_at": min(placed, default=None),
+        "last_order_at": max(placed, default=None),
+        "order_gap_days": span / (len(placed) - 1) if len(placed) > 1 else None,
+        "revenue_total": earned(priced),
+        "revenue_365": earned([row for row in priced if within(365, ago(row["placed_at"]))]),
+        "refunded_total": sum((money(row, "refunded") for row in priced), Decimal(0)),
         "average_order": mean([row["base_total"] for row in priced]),
         "units_per_order": mean([row["units"] for row in orders]),
         "unit_price": float(sum(row["base_total"] for row in priced) / units) if units else None,
         "discount_share": float(sum(money(row, "discount") for row in priced) / full) if full else None,
-        "refund_share": share(
-            sum(row["refunded"] > 0 or row["status"] == "refunded" for row in orders), len(orders)
-        ),
+        "refund_share": share(returned, len(orders)),
+    }
+
+
+def in_baskets(orders: list[Row], lines: dict[int, list[Row]]) -> Row:
+    """What was in their orders."""
+    categories = [line["category"] for row in orders for line in lines[row["id"]] if line["category"]]
+    return {
+        "top_category": most(categories),
+        "categories": len(set(categories)),
         "repeat_share": repeated(orders, lines),
         "products_per_order": products_an_order(orders, lines),
-        "categories": len({line["category"] for row in orders for line in lines[row["id"]]} - {""}),
-        "order_gap_days": (
-            (placed[-1] - placed[0]).total_seconds() / 86400 / (len(placed) - 1) if len(placed) > 1 else None
-        ),
+    }
+
+
+def on_record(customer: Row, today: date) -> Row:
+    """What the record itself says."""
+    return {
+        "stage": customer["stage"],
+        "city": customer["city"] or None,
+        "age_band": age_band(customer["birth_year"], today),
         "birth_year": customer["birth_year"],
+        "profession": customer["profession"] or None,
+        "interests": ", ".join(customer["interests"])[:400] or None,
         "language": customer["language"] or None,
         "country": customer["country"] or None,
-        "consents": consents(own["consents"]),
-        "identities": len(own["identities"]),
-        "tags": len({row["tag_id"] for row in own["tags"]}),
     }
 
 
