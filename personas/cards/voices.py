@@ -139,13 +139,7 @@ def quotes(found: Sequence[Row], others: Collection[str] = (), most: int = QUOTE
 
     `said` is the interaction that a quote is from, by which it is found again when somebody is erased.
     """
-    chosen: list[Row] = []
-    for row in (row for pair in _turns(found) for row in pair):
-        text = without_names(row["text"], row["name"], others)
-        if _is_new(row, text, chosen):
-            chosen.append({**row, "text": text})
-        if len(chosen) == most:
-            break
+    turns = [(row, row["name"]) for pair in _turns(found) for row in pair]
     return [
         {
             "text": row["text"],
@@ -155,7 +149,7 @@ def quotes(found: Sequence[Row], others: Collection[str] = (), most: int = QUOTE
             "mood": "positive" if row["sentiment"] > 0 else "negative",
             "said": row["id"],
         }
-        for row in chosen
+        for row in _first_new(turns, others, most)
     ]
 
 
@@ -177,14 +171,7 @@ def glad(found: Sequence[Row], others: Collection[str] = ()) -> list[Row]:
 
 def replies(found: Sequence[Row], others: Collection[str] = (), most: int = REPLIES) -> list[Row]:
     """The replies after which the mood rose most, each to another customer and in other words."""
-    chosen: list[Row] = []
-    for row in found:
-        name = f"{row['name']} {row['staff_name']}"
-        text = without_names(row["text"], name, others)
-        if _is_new(row, text, chosen):
-            chosen.append({**row, "text": text})
-        if len(chosen) == most:
-            break
+    turns = [(row, f"{row['name']} {row['staff_name']}") for row in found]
     return [
         {
             "text": row["text"],
@@ -193,8 +180,20 @@ def replies(found: Sequence[Row], others: Collection[str] = (), most: int = REPL
             "seconds": round(row["seconds"]) if row["seconds"] is not None else None,
             "said": row["id"],
         }
-        for row in chosen
+        for row in _first_new(turns, others, most)
     ]
+
+
+def _first_new(turns: Iterable[tuple[Row, str]], others: Collection[str], most: int) -> list[Row]:
+    """The first so many rows that are new; beside each row the names that are taken out of its text."""
+    chosen: list[Row] = []
+    for row, names in turns:
+        text = without_names(row["text"], names, others)
+        if _is_new(row, text, chosen):
+            chosen.append({**row, "text": text})
+        if len(chosen) == most:
+            break
+    return chosen
 
 
 def _is_new(row: Row, text: str, chosen: Iterable[Row]) -> bool:
