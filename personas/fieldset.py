@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Sum
+
 from core import networks
 from core.conditions import Dimension, EventSource, Field, FieldSet, FieldType, define
 from core.conditions.fields import Choices
 from core.conditions.wording import listed
 from core.models import Workspace
-from personas.traits.asking import trait_fields
+from personas.traits.asking import bought, trait_fields
 
 if TYPE_CHECKING:
     from crm.models import CustomField
@@ -88,8 +90,23 @@ def _columns() -> Sequence[Field]:
         Field("customer.city", "City", FieldType.TEXT, "c.city", WHO),
         Field("customer.company", "Company", FieldType.TEXT, "c.company", WHO),
         Field("customer.job", "Work", FieldType.TEXT, "c.job", WHO),
-        Field("customer.profession", "Profession", FieldType.TEXT, "c.profession", WHO),
-        Field("customer.interests", "Interests", FieldType.TEXT, "array_to_string(c.interests, ', ')", WHO),
+        Field(
+            "customer.profession",
+            "Profession",
+            FieldType.TEXT,
+            "c.profession",
+            WHO,
+            suggestions=partial(_told, "profession"),
+        ),
+        Field(
+            "customer.interests",
+            "List of interests",
+            FieldType.TEXT,
+            "array_to_string(c.interests, ', ')",
+            WHO,
+            operators=("contains", "not_contains", "known", "unknown"),
+            suggestions=partial(_told, "interest"),
+        ),
         Field("customer.zone", "Time zone", FieldType.TEXT, "c.zone", WHO),
         Field("customer.owner", "Looked after by", FieldType.CHOICE, "c.owner_id", WHO, _staff),
         Field(
@@ -141,6 +158,7 @@ def _predictions() -> Sequence[Field]:
             FieldType.TEXT,
             "p.next_category",
             phrase="who likely buy {} next",
+            suggestions=bought,
         ),
     ]
 
@@ -316,6 +334,14 @@ def _purposes() -> Choices:
 
     given = Consent.objects.order_by("purpose").values_list("purpose", flat=True).distinct()
     return [(purpose, purpose) for purpose in dict.fromkeys([*PURPOSES, *given])]
+
+
+def _told(fact: str) -> Sequence[str]:
+    """What people told of themselves, by the last rebuild; the commonest first."""
+    from personas.models import PeopleCount
+
+    told = PeopleCount.objects.filter(fact=fact, network="").exclude(value="").values("value")
+    return [one["value"] for one in told.annotate(people=Sum("customers")).order_by("-people", "value")]
 
 
 def _tag_names() -> Choices:

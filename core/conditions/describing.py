@@ -48,6 +48,7 @@ def _field(field: Field, choosing: Choosing) -> dict[str, Any]:
         "unit": choosing.unit(field),
         "operators": [{"name": op.name, "label": op.label, "input": str(op.input)} for op in field.allowed()],
         "choices": _choices(field, choosing),
+        "suggestions": choosing.suggestions(field),
         "dimensions": [_dimension(d, choosing) for d in field.dimensions],
     }
 

@@ -57,7 +57,8 @@ class Field:
     `joins` names the set's joins that the SQL needs. `phrase` makes a better sentence than
     "whose <label> is …": "with {} orders", "who last ordered {}". `refers` ("tag", "segment")
     lets `references` find what a rule depends on. A hidden field still works in the rules that
-    name it, and the builder offers it no more.
+    name it, and the builder offers it no more. `suggestions` are texts that the builder offers where any
+    may be typed.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Field:
     refers: str = ""
     hidden: bool = False
     rows: str = ""
+    suggestions: Callable[[], Sequence[str]] | None = None
 
     def allowed(self) -> tuple[Operator, ...]:
         """The operators of this field, in the builder's order."""
@@ -216,6 +218,7 @@ class Choosing:
     def __init__(self) -> None:
         self._read: dict[int, dict[Value, str]] = {}
         self._units: dict[int, str] = {}
+        self._suggested: dict[int, list[str]] = {}
 
     def unit(self, item: Field) -> str:
         """What stands beside the number, asked once of each function that knows."""
@@ -235,6 +238,14 @@ class Choosing:
             pairs = item.choices() if callable(item.choices) else item.choices
             self._read[key] = {value: str(label) for value, label in pairs}
         return self._read[key]
+
+    def suggestions(self, item: Field) -> list[str]:
+        """What the builder offers where any text may be typed, asked once of each function that knows."""
+        if item.suggestions is None:
+            return []
+        if id(item.suggestions) not in self._suggested:
+            self._suggested[id(item.suggestions)] = list(item.suggestions())
+        return self._suggested[id(item.suggestions)]
 
     def label(self, item: Field | Dimension, value: Value) -> str:
         labels = self.labels(item) or {}

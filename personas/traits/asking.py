@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf.locale import LANG_INFO
 
 from core.conditions import Field, FieldType
+from core.models import Workspace
 from crm.countries import country_names
 from crm.profile import MORE_LANGUAGES, language_name
 from personas.traits.catalogue import CATALOGUE
@@ -53,6 +54,7 @@ def _field(trait: Trait, choices: ChoiceSource, currency: Callable[[], str]) -> 
         nullable=not trait.is_zero_when_empty,
         joins=() if trait.name in LIVE else ("traits",),
         phrase=trait.phrase,
+        suggestions=bought if trait.name == "top_category" else None,
     )
 
 
@@ -72,14 +74,25 @@ def topics() -> Choices:
 
 
 def languages() -> Choices:
-    """Languages by their names, as texts are read in them and people prefer them."""
+    """Languages by their names, those of the workspace first."""
     codes = {code for code in LANG_INFO if len(code) <= 3} | set(MORE_LANGUAGES)
-    return sorted(((code, language_name(code)) for code in codes), key=itemgetter(1))
+    found = sorted(((code, language_name(code)) for code in codes), key=itemgetter(1))
+    own = Workspace.current().languages
+    return sorted(found, key=lambda pair: own.index(pair[0]) if pair[0] in own else len(own))
 
 
 def countries() -> Choices:
-    """All countries by their names."""
-    return list(country_names().items())
+    """All countries by their names, that of the workspace first."""
+    own = Workspace.current().country
+    return sorted(country_names().items(), key=lambda pair: pair[0] != own)
+
+
+def bought() -> Sequence[str]:
+    """The categories bought most, as the model of the next one knows them."""
+    from personas.models import ModelCard
+
+    card = ModelCard.objects.filter(name="category").first()
+    return list(card.parameters.get("names", ())) if card else ()
 
 
 def media() -> Choices:

@@ -124,7 +124,11 @@ const valueControls = (node, field, operator, path) => {
       if (text) next[dimension.name] = text; else delete next[dimension.name];
       set(next);
     }));
-    default: return [input(words.value, "text", node.value, key, set, { maxLength: 200 })];
+    default: {
+      if (!field.suggestions?.length) return [input(words.value, "text", node.value, key, set, { maxLength: 200 })];
+      const list = `offered-${key}`;
+      return [input(words.value, "text", node.value, key, set, { maxLength: 200, list, autocomplete: "off" }), el("datalist", { id: list }, ...field.suggestions.map((value) => el("option", { value })))];
+    }
   }
 };
 const eventControls = (node, path) => {

@@ -12,7 +12,7 @@ from core.jobs import run_job
 from core.models import Job
 from crm.merging import merge_customers
 from crm.models import Customer
-from personas.models import Persona, PersonaMembership, Segment
+from personas.models import ModelCard, PeopleCount, Persona, PersonaMembership, Segment
 from tests.api import Caller, assert_pinned, errors
 
 pytestmark = pytest.mark.django_db
@@ -145,9 +145,18 @@ def test_a_rule_is_tried_without_being_kept(api: Caller, people: list[Customer])
     assert sorted(found["sample"]) == [one.pk for one in people[:3]]
     assert [(one["name"], one["customers"]) for one in found["overlaps"]] == [("Lund", 3)]
     assert Segment.objects.count() == 1
+    ModelCard.objects.create(name="category", run_at=timezone.now(), parameters={"names": ["pots", "seeds"]})
+    for persona, n in ((1, 4), (2, 1)):
+        PeopleCount.objects.create(fact="interest", value="cooking", persona_id=persona, customers=n)
+    PeopleCount.objects.create(fact="interest", value="hiking", customers=9)
+    PeopleCount.objects.create(fact="interest", customers=9)
     fields = api.get("segments/fields/").json()
     by_name = {one["name"]: one for group in fields["groups"] for one in group["fields"]}
-    assert "customer.city" in by_name
+    assert by_name["customer.city"]["suggestions"] == []
+    assert by_name["traits.top_category"]["suggestions"] == ["pots", "seeds"]
+    interests = by_name["customer.interests"]
+    assert interests["suggestions"] == ["hiking", "cooking"]
+    assert "is" not in [one["name"] for one in interests["operators"]], "it is a list"
     people[0].language = "pt-BR"
     people[0].save()
     for name, value, label, told, n in (
