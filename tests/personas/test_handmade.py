@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from core.jobs import run_job
 from core.models import Workspace
 from crm.models import Customer
-from personas import clustering, handmade
+from personas import handmade
 from personas.assigning import assign
 from personas.authoring import edit_persona
 from personas.memberships import follow_segments
@@ -25,21 +25,8 @@ from personas.models import (
 from personas.segments import create_segment, start_build, update_segment
 from tests.personas.test_assigning import NOW, changed, customers, personas_of, work
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_fits")]
 LATER = NOW + timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clustering, "BOOTSTRAPS", 5)
-    monkeypatch.setattr("core.jobs._enqueue", lambda pk, kind: None)
-
-
-@pytest.fixture
-def three() -> list[list[Customer]]:
-    made = [customers(kind, 40) for kind in range(3)]
-    assign(work(everybody=True))
-    return made
 
 
 def segment_of(name: str, *members: Customer, rule: dict[str, Any] | None = None) -> Segment:

@@ -16,42 +16,20 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from core.jobs import run_job
 from core.models import Job, Workspace
-from crm.models import Customer
-from personas import clustering, handmade
-from personas.assigning import assign, fit_model
+from personas import handmade
 from personas.models import Persona, PersonaDay, PersonaMembership, PersonaModel, PersonaSettings
 from personas.segments import create_segment
-from tests.personas.test_assigning import NOW, TODAY, customers, work
+from tests.personas.test_assigning import NOW, TODAY
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_fits")]
 PINNED = json.loads((Path(__file__).parent.parent / "query_counts.json").read_text())
 EVERYBODY, MARKETING = {"ada", "max", "amy", "mia", "vic"}, {"ada", "max", "mia"}
 RULE = {"all": [{"field": "customer.name", "op": "contains", "value": "0 1"}]}
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clustering, "BOOTSTRAPS", 5)
-    monkeypatch.setattr("core.jobs._enqueue", lambda pk, kind: None)
-
-
 @pytest.fixture
 def cast(ada: Any, max: Any, amy: Any, mia: Any, vic: Any) -> dict[str, Any]:
     return {"ada": ada, "max": max, "amy": amy, "mia": mia, "vic": vic}
-
-
-@pytest.fixture
-def three() -> list[list[Customer]]:
-    made = [customers(kind, 40) for kind in range(3)]
-    assign(work(everybody=True))
-    return made
-
-
-@pytest.fixture
-def waiting(three: Any) -> PersonaModel:
-    found = fit_model(work(1, everybody=True), reason="by hand")
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize("name", ["persona-list", "persona-compare", "model"])

@@ -12,41 +12,18 @@ from accounts.models import AuditEntry
 from core.jobs import run_job
 from core.models import Job, Workspace
 from crm.models import Customer
-from personas import clustering
-from personas.assigning import assign, fit_model
 from personas.models import Persona, PersonaMembership, PersonaModel
 from personas.segments import create_segment
 from tests.api import Caller, errors
-from tests.personas.test_assigning import customers, work
 from tests.personas.test_handmade import put_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_fits")]
 RULE = {"all": [{"field": "customer.name", "op": "contains", "value": "0 1"}]}
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clustering, "BOOTSTRAPS", 5)
-    monkeypatch.setattr("core.jobs._enqueue", lambda pk, kind: None)
 
 
 @pytest.fixture
 def api(ada: Any) -> Caller:
     return Caller(ada)
-
-
-@pytest.fixture
-def three() -> list[list[Customer]]:
-    made = [customers(kind, 40) for kind in range(3)]
-    assign(work(everybody=True))
-    return made
-
-
-@pytest.fixture
-def waiting(three: Any) -> PersonaModel:
-    found = fit_model(work(1, everybody=True), reason="by hand")
-    assert found is not None
-    return found
 
 
 def test_a_persona_is_made_filled_ordered_and_retired(api: Caller, three: list[list[Customer]]) -> None:

@@ -13,7 +13,7 @@ from accounts.models import AuditEntry
 from core.jobs import run_job
 from core.notices import newest
 from crm.models import Customer
-from personas import clustering, proposals
+from personas import proposals
 from personas.assigning import assign, fit_model
 from personas.models import (
     ChangedCustomer,
@@ -26,21 +26,8 @@ from personas.models import (
 )
 from tests.personas.test_assigning import NOW, TODAY, WORDS, changed, customers, personas_of, work
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_fits")]
 HABITS = ("evening_share", "public_share", "discount_share")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clustering, "BOOTSTRAPS", 5)
-    monkeypatch.setattr("core.jobs._enqueue", lambda pk, kind: None)
-
-
-@pytest.fixture
-def three() -> list[list[Customer]]:
-    made = [customers(kind, 40) for kind in range(3)]
-    assign(work(everybody=True))
-    return made
 
 
 def habits(some: list[Customer], seed: int, **means: float) -> None:
