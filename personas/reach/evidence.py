@@ -1,7 +1,8 @@
 """What a plan rests on: counts and rates of an audience, beside everybody's, each with its base.
 
 Everything is read by set-based statements. Of an audience of more than `MOST` people a fixed sample is read,
-so that a page answers at any size; whom we may write to is counted exactly.
+so that a page answers at any size; whom we may write to is counted exactly. What a sample of everybody does
+is read once a day, by the rebuild where it can, and remembered: it moves less in a day than the sample errs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -24,6 +26,8 @@ from personas.traits.zones import zone_parameters
 
 MOST = 20_000
 QUARTER, YEAR = 90, 365
+REMEMBERED = 24 * 3600
+"""Seconds."""
 Row = dict[str, Any]
 EVERYBODY = "SELECT id FROM crm_customer WHERE merged_into_id IS NULL AND NOT profiling_refused"
 
@@ -88,6 +92,14 @@ class Habits:
         return sum(row["n"] for row in self.networks.values())
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """What everybody does, for comparison, and how many people each one who was read stands for."""
+
+    habits: Habits
+    scale: float
+
+
 @dataclass
 class Allowed:
     """Who may be written to first: people by the networks where they said yes, and counts by network."""
@@ -126,6 +138,18 @@ class Reader:
         )
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE reach_chosen")
+        return found
+
+    def everybody(self, *, anew: bool = False) -> Crowd:
+        """What everybody does; of more than `MOST` people as it was remembered today, unless asked `anew`."""
+        key = f"reach:everybody:{self.today}:{self.zone}"
+        remembered = None if anew else cache.get(key)
+        if isinstance(remembered, Crowd):
+            return remembered
+        audience = Audience.of_everybody()
+        found = Crowd(self.habits(EVERYBODY), audience.scale)
+        if audience.size > MOST:
+            cache.set(key, found, REMEMBERED)
         return found
 
     def _choose(self, members: str) -> None:

@@ -21,7 +21,6 @@ from engagement.outbox import CLOSED_HEALTH
 from personas.models import AdSpend, Persona, Segment
 from personas.reach.allocation import capped, largest_remainder, square_root_shares
 from personas.reach.evidence import (
-    EVERYBODY,
     QUARTER,
     Allowed,
     Audience,
@@ -85,9 +84,9 @@ class _Planner:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.reader = Reader()
+        self.everybody = self.reader.everybody()
+        self.all = self.everybody.habits
         self.own = self.reader.habits(ask.audience.members)
-        self.everybody = Audience.of_everybody()
-        self.all = self.reader.habits(EVERYBODY)
         self.accounts = _accounts()
         self.costs = _costs(self.reader.today)
         self.left_out: list[Row] = []

@@ -9,6 +9,7 @@ from personas.reach.spend_files import register_spend_files
 
 STEP = "lookalikes"
 SUMS = "advertising"
+CROWD = "everybody"
 
 
 def register() -> None:
@@ -16,6 +17,7 @@ def register() -> None:
     register_spend_files()
     register_step(STEP, find_lookalikes, 45, weight=1)
     register_step(SUMS, sum_advertising, 56, weight=0.5)
+    register_step(CROWD, remember_everybody, 57, weight=0.1)
 
 
 def find_lookalikes(run: Run) -> dict[str, Any]:
@@ -33,3 +35,10 @@ def sum_advertising(run: Run) -> dict[str, Any]:
     from personas.reach.summing import sum_brought
 
     return sum_brought(run)
+
+
+def remember_everybody(run: Run) -> dict[str, Any]:
+    """What everybody does, for the plans of the day, where they are so many that a sample is read."""
+    from personas.reach.evidence import Reader
+
+    return {"networks": len(Reader(run.moment.today).everybody(anew=run.anybody_changed).habits.networks)}

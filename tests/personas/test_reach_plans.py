@@ -26,6 +26,7 @@ from engagement.models import (
     Post,
 )
 from personas.models import CustomerDay, Persona, PersonaMembership, ReachPlan, Segment, SegmentMembership
+from personas.reach import evidence
 from personas.reach.evidence import Audience, Reader
 from personas.reach.keeping import delete_plan, keep_plan, outcome
 from personas.reach.planning import Ask, make_plan, next_month
@@ -164,6 +165,27 @@ def test_numbers_add_up_in_every_view_of_a_plan(busy: World) -> None:
         assert sum(kind["n"] for kind in row["contents"]) == row["n"]
         assert sum(entry["network"] == row["network"] for entry in plan["entries"]) == row["n"]
     assert json.loads(json.dumps(plan)) == plan
+
+
+def test_a_sample_of_everybody_is_read_once_a_day(busy: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few are read each time; of many the rebuild remembers, and plans go by that."""
+    reader = Reader()
+
+    def touches(**asked: bool) -> int:
+        return reader.everybody(**asked).habits.touches
+
+    assert touches() == 300
+    CustomerDay.objects.filter(network="facebook").delete()
+    assert touches() == 240
+    monkeypatch.setattr(evidence, "MOST", 60)
+    assert touches() == 240, "no more than are read: no sample"
+    busy.member("instagram")
+    CustomerDay.objects.update(n=1)
+    read = touches()
+    assert read in (59, 60), "whoever of the 61 is not drawn said something, or nothing"
+    assert reader.everybody().scale == pytest.approx(61 / 60)
+    CustomerDay.objects.all().delete()
+    assert (touches(), touches(anew=True), touches()) == (read, 0, 0)
 
 
 def test_four_times_the_reactions_get_about_twice_the_posts(busy: World) -> None:
