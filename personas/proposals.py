@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
+from core.holding import held
 from core.jobs import JobFailed, Progress, start_job
 from core.models import Job, Workspace
 from personas.models import ModelCard, Persona, PersonaModel, PersonaSettings
@@ -313,13 +314,19 @@ def _new(by_new: Mapping[int, Sequence[Move]]) -> list[Change]:
 # Deciding
 
 
+@transaction.atomic
 def take(*, proposed: PersonaModel, by: User | None = None) -> Job:
-    """Make it the current model, by a rebuild that assigns everybody. Raises core.jobs.JobIsOpen."""
+    """Make it the current model, by a rebuild that assigns everybody.
+
+    Raises ValidationError where it waits no more, and core.jobs.JobIsOpen.
+    """
+    proposed = _still_waiting(proposed)
     job = start_rebuild(take=proposed.pk, by=by)
     record_audit(by=by, verb="personas.model_taken", target=proposed)
     return job
 
 
+@transaction.atomic
 def take_back(*, to: PersonaModel, by: User | None = None) -> Job:
     """Return to a model that was current before, with its personas and all that people wrote on them.
 
@@ -332,9 +339,19 @@ def take_back(*, to: PersonaModel, by: User | None = None) -> Job:
     return job
 
 
+def _still_waiting(proposed: PersonaModel) -> PersonaModel:
+    gone = _("This model is gone: somebody put it away, or another one was found.")
+    found = held(PersonaModel.objects.all(), proposed.pk, gone)
+    if found.is_current or found.taken_at is not None:
+        raise ValidationError(_("This model waits no more: it was taken."))
+    return found
+
+
+@transaction.atomic
 def dismiss(*, proposed: PersonaModel, by: User | None = None) -> None:
-    """Put it away; personas stay as they are."""
+    """Put it away; personas stay as they are. Raises ValidationError where it waits no more."""
     if by is not None:
         check(by, "rebuild.start")
+    proposed = _still_waiting(proposed)
     record_audit(by=by, verb="personas.model_dismissed", target=proposed)
-    PersonaModel.objects.filter(pk=proposed.pk, is_current=False, taken_at=None).delete()
+    proposed.delete()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from accounts.permissions import requires, staff
 from accounts.services import record_audit
 from core import networks
 from core.filters import LARGEST_ID
+from core.holding import Gone
 from core.models import Workspace
 from core.paging import Sort, asc, page_for
 from core.tables import format_of, table_response
@@ -156,7 +158,7 @@ def _entered(days: int, changed: int) -> str:
 def spend_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Another amount for one day."""
     row = get_object_or_404(AdSpend, pk=pk)
-    form = AmountForm(request.POST or None, instance=AdSpend.objects.get(pk=pk))
+    form = AmountForm(request.POST or None, instance=copy(row))
     if request.method == "POST" and form.is_valid():
         try:
             change_spend(spend=row, **form.cleaned_data, by=staff(request))
@@ -173,8 +175,11 @@ def spend_edit(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("spend.edit")
 def spend_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one day away."""
-    delete_spend(spend=get_object_or_404(AdSpend, pk=pk), by=staff(request))
-    messages.success(request, _("The day is gone."))
+    try:
+        delete_spend(spend=get_object_or_404(AdSpend, pk=pk), by=staff(request))
+        messages.success(request, _("The day is gone."))
+    except Gone as error:
+        messages.info(request, error.message)
     return redirect("personas:spend-list")
 
 

@@ -9,12 +9,13 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_standardized_errors.formatter import flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 
 from core.api import choices
 from core.api.refusals import BodyTooLarge, Conflict
 from core.conditions import RuleInvalid
 from core.demo import DemoIsPresent
+from core.holding import Gone
 from core.jobs import JobIsOpen
 
 NO_FIELD = "non_field_errors"
@@ -24,6 +25,8 @@ class Handler(ExceptionHandler):
     """Gives what services raise their status in the API."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
+        if isinstance(exc, Gone):
+            return NotFound(" ".join(exc.messages))
         if isinstance(exc, DjangoValidationError):
             return ValidationError(detail_of(exc))
         if isinstance(exc, RuleInvalid):

@@ -22,6 +22,7 @@ from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
 from core import sql
+from core.holding import held
 from core.models import Workspace
 from core.text import clean_text
 from personas.models import AdSpend
@@ -197,8 +198,11 @@ def enter_spend(
     return result
 
 
+@transaction.atomic
 def change_spend(*, spend: AdSpend, amount: Decimal, currency: str, by: User) -> AdSpend:
-    """Another amount for the day of a row. Raises ValidationError."""
+    """Another amount for the day of a row. Raises ValidationError, and Gone where it was deleted."""
+    check(by, "spend.edit")
+    spend = _held(spend)
     row = SpendIn(spend.network, spend.day, amount, currency, spend.campaign)
     result = store_spend([row], source=MANUAL, by=by)
     if result.reasons:
@@ -210,9 +214,15 @@ def change_spend(*, spend: AdSpend, amount: Decimal, currency: str, by: User) ->
     return spend
 
 
+def _held(spend: AdSpend) -> AdSpend:
+    return held(AdSpend.objects.all(), spend.pk, _("Somebody deleted this day meanwhile."))
+
+
+@transaction.atomic
 def delete_spend(*, spend: AdSpend, by: User) -> None:
-    """Take a row away, as if nobody had ever entered it."""
+    """Take a row away, as if nobody had ever entered it. Raises Gone where somebody else did."""
     check(by, "spend.edit")
+    spend = _held(spend)
     detail = {"day": spend.day.isoformat(), "amount": str(spend.amount), "currency": spend.currency}
     record_audit(by=by, verb="ad_spend.deleted", target=spend, detail=detail)
     spend.delete()
