@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
+from core.holding import held
 from personas.models import Persona, PersonaNote
 
 WORDS = ("name", "icon", "summary", "goals", "motivations", "pains", "rank", "how_to_speak")
@@ -140,8 +141,7 @@ def edit_note(
     `seen` is `note_state` of the note as it was opened; '' asks nothing.
     """
     check(by, "persona.edit")
-    rows = PersonaNote.objects.select_for_update(of=("self",)).select_related("persona", "by")
-    note = rows.get(pk=note.pk)
+    note = held(PersonaNote.objects.select_related("persona", "by"), note.pk, _gone())
     if seen and seen != note_state(note):
         who = note.by.display_name if note.by else _("Somebody")
         words = _("%(who)s changed this note while you were writing. It says now: %(text)s")
@@ -154,6 +154,10 @@ def edit_note(
     return note
 
 
+def _gone() -> str:
+    return _("Somebody deleted this note meanwhile.")
+
+
 def note_state(note: PersonaNote) -> str:
     """By what a form knows whether a note is still the one that was opened."""
     return note.at.isoformat()
@@ -161,8 +165,9 @@ def note_state(note: PersonaNote) -> str:
 
 @transaction.atomic
 def delete_note(*, note: PersonaNote, by: User) -> None:
-    """Take a note off the card."""
+    """Take a note off the card. Raises Gone where somebody else did."""
     check(by, "persona.edit")
+    note = held(PersonaNote.objects.select_related("persona"), note.pk, _gone())
     record_audit(
         by=by, verb="persona.note_deleted", target=note.persona, detail={"note": note.pk, "part": note.part}
     )

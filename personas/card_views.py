@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import requires, staff
+from core.holding import Gone
 from personas import authoring
 from personas.authoring import ChangedMeanwhile
 from personas.card_forms import CardForm, NoteForm
@@ -122,6 +124,11 @@ def note_edit(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             authoring.edit_note(note=note, by=staff(request), **form.cleaned_data)
+        except Gone as error:
+            # What was typed stands in the form of another note: saving it writes it anew.
+            form = NoteForm(request.POST, auto_id=f"id_{note.part}_%s")
+            form.add_error(None, error)
+            return _answer(request, note.persona, note.part, form)
         except ValidationError as error:
             form.add_error(None, error)
             # Saving the same words once more is a decision.
@@ -135,7 +142,8 @@ def note_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def note_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a note off the card."""
     note = get_object_or_404(PersonaNote.objects.select_related("persona"), pk=pk)
-    authoring.delete_note(note=note, by=staff(request))
+    with suppress(Gone):
+        authoring.delete_note(note=note, by=staff(request))
     return _answer(request, note.persona, note.part)
 
 

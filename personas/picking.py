@@ -33,7 +33,7 @@ from personas.models import (
     SegmentSize,
 )
 from personas.quick_counts import current_context
-from personas.segments import allow, begin_build, used_by
+from personas.segments import allow, begin_build, hold_segment, used_by
 
 MOST = 5_000
 """As many people as may be picked at once."""
@@ -90,7 +90,7 @@ def _held(segment: Segment, by: User | None, ids: Sequence[int]) -> Segment:
     allow(by)
     if len(ids) > MOST:
         raise ValidationError(_("Choose at most %(most)s customers at once.") % {"most": f"{MOST:,}"})
-    segment = Segment.objects.select_for_update().get(pk=segment.pk)
+    segment = hold_segment(segment)
     if segment.is_frozen:
         raise ValidationError(_("This segment is frozen. Thaw it before you change who is in it."))
     return segment

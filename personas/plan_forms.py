@@ -79,16 +79,25 @@ class PlanForm(forms.Form):
             self.add_error("last", _("This is too far ahead to plan for."))
         if not values.get("posts") and not values.get("messages") and not self.errors:
             self.add_error("posts", _("Ask for at least one post or message."))
+        if values.get("audience"):
+            self._find(values["audience"])
         return values
+
+    def _find(self, asked: str) -> None:
+        """Whom it is for; somebody may delete a segment while the form is open."""
+        kind, _dash, pk = asked.partition("-")
+        persona = Persona.objects.filter(pk=pk).first() if kind == "persona" else None
+        segment = Segment.objects.filter(pk=pk).first() if kind == "segment" else None
+        if persona is None and segment is None:
+            self.add_error("audience", _("This is gone. Choose another one."))
+        else:
+            self.reached = audience_of(persona, segment)
 
     def ask(self) -> Ask:
         """What the planner takes; the form is valid."""
         values = self.cleaned_data
-        kind, _dash, pk = values["audience"].partition("-")
-        persona = Persona.objects.get(pk=pk) if kind == "persona" else None
-        segment = Segment.objects.get(pk=pk) if kind == "segment" else None
         return Ask(
-            audience_of(persona, segment),
+            self.reached,
             values["first"],
             values["last"],
             values["posts"],

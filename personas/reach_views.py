@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.permissions import requires, staff
 from accounts.services import record_audit
+from core.holding import Gone
 from core.paging import page_for
 from core.tables import format_of, table_response
 from personas.models import ReachPlan
@@ -54,9 +55,13 @@ def plan_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = PlanForm(request.POST)
         if form.is_valid():
-            kept = keep_plan(ask=form.ask(), name=form.cleaned_data["name"], by=staff(request))
-            messages.success(request, _("The plan is kept."))
-            return redirect("personas:plan", kept.pk)
+            try:
+                kept = keep_plan(ask=form.ask(), name=form.cleaned_data["name"], by=staff(request))
+            except Gone as error:
+                form.add_error("audience", error)
+            else:
+                messages.success(request, _("The plan is kept."))
+                return redirect("personas:plan", kept.pk)
         return render(request, "personas/plan.html", {"form": form}, status=422)
     form = PlanForm.starting(request.GET)
     context: Row = {"form": form}
@@ -119,8 +124,11 @@ def months(entries: Sequence[Row], first: date, last: date) -> list[Row]:
 @requires("persona.edit")
 def plan_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a plan away."""
-    delete_plan(plan=get_object_or_404(ReachPlan, pk=pk), by=staff(request))
-    messages.success(request, _("The plan is gone."))
+    try:
+        delete_plan(plan=get_object_or_404(ReachPlan, pk=pk), by=staff(request))
+        messages.success(request, _("The plan is gone."))
+    except Gone as error:
+        messages.info(request, error.message)
     return redirect("personas:plan-list")
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.permissions import can, requires, staff
 from core.conditions import Part, RuleError, RuleInvalid, describe, fieldset, parts
+from core.holding import Gone
 from core.jobs import JobIsOpen
 from core.paging import Sort, asc, desc, page_for
 from crm.models import Customer
@@ -285,6 +286,14 @@ def number(text: str) -> int:
 def segment_act(request: HttpRequest, pk: int, what: str) -> HttpResponse:
     """Freeze, thaw, copy, count again or delete a segment."""
     segment = get_object_or_404(Segment, pk=pk)
+    try:
+        return _acted(request, segment, what)
+    except Gone as error:
+        messages.info(request, error.message)
+        return redirect("personas:segment-list")
+
+
+def _acted(request: HttpRequest, segment: Segment, what: str) -> HttpResponse:
     by = staff(request)
     if what in ("freeze", "thaw"):
         segments.freeze_segment(segment=segment, frozen=what == "freeze", by=by)
@@ -296,7 +305,7 @@ def segment_act(request: HttpRequest, pk: int, what: str) -> HttpResponse:
         return _delete(request, segment)
     else:
         raise BadRequest("A segment can be frozen, thawed, copied, counted or deleted.")
-    return redirect("personas:segment", pk)
+    return redirect("personas:segment", segment.pk)
 
 
 def _build(request: HttpRequest, segment: Segment) -> HttpResponse:
@@ -311,6 +320,8 @@ def _build(request: HttpRequest, segment: Segment) -> HttpResponse:
 def _delete(request: HttpRequest, segment: Segment) -> HttpResponse:
     try:
         segments.delete_segment(segment=segment, by=staff(request))
+    except Gone:
+        raise
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("personas:segment-use", segment.pk)

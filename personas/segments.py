@@ -18,6 +18,7 @@ from accounts.permissions import check
 from accounts.services import record_audit
 from core.conditions import Node, to_json
 from core.events import emit
+from core.holding import held
 from core.jobs import JobIsOpen, Progress, start_job
 from core.models import Job, Workspace
 from personas.building import (
@@ -86,7 +87,7 @@ def update_segment(
     """Change a segment. Another rule is another version: nobody is told who comes or leaves by it."""
     allow(by)
     _one_at_a_time()
-    segment = Segment.objects.select_for_update().get(pk=segment.pk)
+    segment = hold_segment(segment)
     if name is not None:
         segment.name = _free_name(name, but=segment)
     if description is not None:
@@ -129,7 +130,7 @@ def _refuse_circle(segment: Segment, node: Node) -> None:
 def freeze_segment(*, segment: Segment, frozen: bool, by: User | None = None) -> Segment:
     """Keep the members as they are, or let rebuilds change them again."""
     allow(by)
-    segment = Segment.objects.select_for_update().get(pk=segment.pk)
+    segment = hold_segment(segment)
     if segment.is_frozen != frozen:
         segment.is_frozen = frozen
         segment.save(update_fields=["is_frozen"])
@@ -167,7 +168,7 @@ def delete_segment(*, segment: Segment, by: User | None = None) -> None:
     """Delete a segment that nothing uses. Raises ValidationError with the names of what does."""
     allow(by)
     _one_at_a_time()
-    Segment.objects.select_for_update().filter(pk=segment.pk).first()
+    segment = hold_segment(segment)
     users = ", ".join(use.name for use in uses_of(segment))
     if users:
         raise ValidationError(
@@ -176,6 +177,11 @@ def delete_segment(*, segment: Segment, by: User | None = None) -> None:
     record_audit(by=by, verb="segment.deleted", target=segment)
     emit("segment.deleted", channels=["staff"], segment=segment.pk)
     Segment.objects.filter(pk=segment.pk).delete()
+
+
+def hold_segment(segment: Segment) -> Segment:
+    """It as it is now, locked until the transaction ends. Raises Gone."""
+    return held(Segment.objects.all(), segment.pk, _("Somebody deleted this segment meanwhile."))
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,18 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.permissions import check
 from accounts.services import record_audit
+from core.holding import held
 from core.models import Workspace
 from core.sql import statement
 from core.text import clean_text
-from personas.models import ReachPlan
+from personas.models import Persona, ReachPlan, Segment
 from personas.reach.bounding import bounded
+from personas.reach.evidence import Audience
 from personas.reach.planning import Ask, audience_of, make_plan
 from personas.reach.scheduling import MESSAGE, POST
 
@@ -24,10 +27,11 @@ Row = dict[str, Any]
 
 @transaction.atomic
 def keep_plan(*, ask: Ask, name: str, by: User) -> ReachPlan:
-    """Make a plan and keep it as it was made. Raises ReachTooSlow."""
+    """Make a plan and keep it as it was made. Raises ReachTooSlow, and Gone where nobody is left to reach."""
     check(by, "persona.edit")
     with bounded(by):
         result = make_plan(ask)
+    _hold(ask.audience)
     plan = ReachPlan.objects.create(
         name=clean_text(name, limit=120).strip() or default_name(ask),
         first_day=ask.first,
@@ -43,6 +47,14 @@ def keep_plan(*, ask: Ask, name: str, by: User) -> ReachPlan:
     return plan
 
 
+def _hold(audience: Audience) -> None:
+    """From here on nobody deletes whom the plan is for; somebody may have while it was made."""
+    if audience.kind == "segment":
+        held(Segment.objects.all(), audience.pk, _("This segment is gone. Choose another one."))
+    else:
+        held(Persona.objects.all(), audience.pk, _("This persona is gone. Choose another one."))
+
+
 def default_name(ask: Ask) -> str:
     """Whom it is for and when, where nobody gave a name."""
     return f"{ask.audience.name}, {ask.first:%Y-%m-%d} – {ask.last:%Y-%m-%d}"[:120]
@@ -52,6 +64,7 @@ def default_name(ask: Ask) -> str:
 def delete_plan(*, plan: ReachPlan, by: User) -> None:
     """Take a plan away; what was posted stays as it is."""
     check(by, "persona.edit")
+    plan = held(ReachPlan.objects.all(), plan.pk, _("This plan is gone already."))
     record_audit(by=by, verb="plan.deleted", target=plan)
     plan.delete()
 
