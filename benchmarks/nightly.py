@@ -42,6 +42,9 @@ OF_SQL, OF_FULL, OF_SKLEARN = 1.5, 0.1, 2.0
 COMPUTED = {
     "personas_traits": ("computed_at",),
     "personas_customerday": ("id",),
+    "personas_firsttouch": (),
+    "personas_broughtday": ("id",),
+    "personas_buyerday": ("id",),
     "personas_personamembership": ("since",),
     "personas_prediction": ("computed_at",),
     "personas_segmentmembership": ("id", "since"),
@@ -56,6 +59,7 @@ EMPTIED = (
     "personas_modelcard",
     "personas_rebuild",
     "personas_changedcustomer",
+    "personas_broughtrun",
     "personas_segment",
     "analytics_dailypersonas",
     "analytics_dailyservice",

@@ -28,6 +28,9 @@ UNCHANGED, ONE_PERCENT = 1 / 10, 1 / 5
 COMPUTED = {
     "personas_traits": ("computed_at",),
     "personas_customerday": ("id",),
+    "personas_firsttouch": (),
+    "personas_broughtday": ("id",),
+    "personas_buyerday": ("id",),
     "personas_personamembership": ("since",),
     "personas_prediction": ("computed_at",),
     "personas_segmentmembership": ("id", "since"),
