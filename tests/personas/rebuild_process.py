@@ -1,4 +1,4 @@
-"""What `test_rebuild_killed.py` runs as processes: `python -m tests.personas.rebuild_process WHAT`.
+"""What `test_rebuild_killed.py` runs as processes.
 
 load: a crowd with segments, a first rebuild, then changes that the next one must find. run: a full rebuild
 with new personas. resume: go on with the one that was killed. help: work on shards of the one that runs.
@@ -9,23 +9,31 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 SHARD = 60
 WAIT_SECONDS = 120
 
 
-def main() -> int:
-    """Do what was asked and return the exit code."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    import django
+def begin(what: str, database: str, out: Path) -> None:
+    """Do what was asked in this database, print into a file, and end the process with the exit code."""
+    with out.open("w") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+    from django.db import connection
 
-    django.setup()
+    connection.settings_dict["NAME"] = database
+    sys.exit(act(what))
+
+
+def act(what: str) -> int:
+    """Do what was asked and return the exit code."""
     from personas import nightly, stages
     from personas.traits.compute import cut_list
 
     nightly.cut_list = lambda: cut_list(SHARD)
     stages.cut_list = lambda size: cut_list(SHARD)
-    return {"load": load, "run": run, "resume": resume, "help": help_out}[sys.argv[1]]()
+    return {"load": load, "run": run, "resume": resume, "help": help_out}[what]()
 
 
 def load() -> int:
@@ -115,7 +123,3 @@ def help_out() -> int:
         time.sleep(0.01)
     print(done)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
