@@ -101,6 +101,8 @@ def test_filters_go_into_the_address_and_come_back_from_it(new_window: Any, bo: 
     expect(timeline.get_by_text("Order #1042")).to_be_visible()
     expect(timeline.get_by_text("Page 0")).to_have_count(0)
     assert page.url.endswith("?kind=message&kind=order")
+    # htmx listens to what it put in its place a moment later
+    expect(page.locator(".htmx-request, .htmx-settling")).to_have_count(0)
     page.get_by_label("Public or private").select_option("private")
     expect(timeline.get_by_text("Order #1042")).to_have_count(0)
     expect(timeline.get_by_text("Do you ship?")).to_be_visible()
