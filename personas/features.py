@@ -449,7 +449,6 @@ FEATURES: tuple[Feature, ...] = (
         "Has fewer tags than most",
         "count",
         ("tags",),
-        caution="What staff noted, not what somebody does.",
     ),
     Feature(
         "identities",
@@ -460,7 +459,6 @@ FEATURES: tuple[Feature, ...] = (
         "Known by fewer handles than most",
         "count",
         ("identities",),
-        caution="How well somebody is known, not what they do.",
     ),
     Feature(
         "consents",
@@ -471,7 +469,6 @@ FEATURES: tuple[Feature, ...] = (
         "Gave fewer consents than most",
         "count",
         ("consents",),
-        caution="What somebody was asked for and agreed to, not what they do.",
     ),
 )
 
