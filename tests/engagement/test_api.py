@@ -72,7 +72,7 @@ def test_an_account_is_made_once_and_then_pushed_into(api: Caller) -> None:
         ({"external_id": "x"}, ("required", "network")),
         ({"network": "Insta gram", "external_id": "x"}, ("invalid", "network")),
         ({"network": "instagram", "external_id": "x" * 201}, ("max_length", "external_id")),
-        ({"network": "instagram", "external_id": "x", "team": 4711}, ("does_not_exist", "team")),
+        ({"network": "instagram", "external_id": "x", "team": 2_000_000_000}, ("does_not_exist", "team")),
         ({"network": "instagram", "external_id": "x", "password": "x"}, ("unknown_field", "password")),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_list_is_answered_item_by_item(api: Caller, shop: ChannelAccount) -> N
     ("change", "wrong"),
     [
         ({"account": "instagram/nobody"}, ("unknown_account", "account")),
-        ({"account": 4711}, ("unknown_account", "account")),
+        ({"account": 2_000_000_000}, ("unknown_account", "account")),
         ({"account": 10**30}, ("unknown_account", "account")),
         ({"account": "acme_shop"}, ("invalid", "account")),
         ({"account": True}, ("invalid", "account")),

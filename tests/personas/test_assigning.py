@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 
 from core.jobs import run_job
 from core.models import Event, Workspace
@@ -281,7 +281,8 @@ def test_a_proposal_is_put_away_and_a_fit_without_data_says_why(
     proposed = proposals.waiting()
     assert proposed is not None
     proposals.dismiss(proposed=proposed, by=mia)
-    proposals.dismiss(proposed=current, by=mia)
+    with pytest.raises(ValidationError, match="waits no more"):
+        proposals.dismiss(proposed=current, by=mia)
     assert list(PersonaModel.objects.all()) == [current]
     Traits.objects.update(inbound_total=0, orders_total=0)
     failed = run_job(proposals.start_fit(by=mia).pk)

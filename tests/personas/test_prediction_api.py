@@ -57,7 +57,7 @@ def test_somebody_new_is_answered_in_the_same_shape(api: Caller, eva: Customer) 
     assert body.keys() == known.keys()
     assert (body["customer"], body["value_365"], body["computed_at"]) == (new.pk, None, None)
     assert (body["best_network"], body["next_category"]) == ("", "")
-    assert errors(api.get("customers/4711/predictions/")) == [("not_found", None)]
+    assert errors(api.get("customers/2000000000/predictions/")) == [("not_found", None)]
 
 
 def test_a_merged_customer_leads_to_the_one_that_is_left(api: Caller, ada: Any, eva: Customer) -> None:
