@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from engagement import channels
+from engagement import channels, rates
 from engagement.channels.base import Author, Connector, Event, Outgoing, Sent
 from engagement.ingest import ingest
 from engagement.models import ChannelAccount, Conversation
@@ -45,6 +46,18 @@ class RepeatableConnector(DoubleConnector):
 
     name = "repeatable"
     takes_our_id = True
+
+
+@contextmanager
+def plugged(name: str, place: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A connector of a test, by this name and from this place, its rates unused; no worker sends."""
+    monkeypatch.setitem(channels.BUILT_IN, name, place)
+    monkeypatch.setattr("engagement.tasks.send_delivery.delay", lambda pk: None)
+    channels.connector.cache_clear()
+    for key in rates._redis().scan_iter("rapport-rate:*"):
+        rates._redis().delete(key)
+    yield channels.connector(name)
+    channels.connector.cache_clear()
 
 
 @pytest.fixture

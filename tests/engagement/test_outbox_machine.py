@@ -32,7 +32,7 @@ from engagement.channels.base import (
 )
 from engagement.ingest import ingest
 from engagement.models import ChannelAccount, Conversation, Delivery, Health
-from tests.engagement.desk import DoubleConnector, double, general, hear, make_account
+from tests.engagement.desk import DoubleConnector, double, general, hear, make_account, plugged
 
 __all__ = ["double", "general"]
 pytestmark = pytest.mark.django_db
@@ -60,17 +60,10 @@ class ReadableConnector(DoubleConnector):
 
 @pytest.fixture(autouse=True)
 def _machine(double: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    here = "tests.engagement.test_outbox_machine:ReadableConnector"
-    monkeypatch.setitem(channels.BUILT_IN, "readable", here)
-    monkeypatch.setattr("engagement.tasks.send_delivery.delay", lambda pk: None)
-    channels.connector.cache_clear()
-    found: Any = channels.connector("readable")
-    found.there.clear()
-    found.looks.clear()
-    for key in rates._redis().scan_iter("rapport-rate:*"):
-        rates._redis().delete(key)
-    yield
-    channels.connector.cache_clear()
+    with plugged("readable", "tests.engagement.test_outbox_machine:ReadableConnector", monkeypatch) as found:
+        found.there.clear()
+        found.looks.clear()
+        yield
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Team
-from engagement import channels, outbox, rates, replies
+from engagement import channels, outbox, replies
 from engagement.channels.base import Fresh, Outgoing, Sent, TokenExpired
 from engagement.models import ChannelAccount, Delivery
-from tests.engagement.desk import DoubleConnector, double, general, hear, make_account
+from tests.engagement.desk import DoubleConnector, double, general, hear, make_account, plugged
 
 __all__ = ["double", "general"]
 pytestmark = pytest.mark.django_db
@@ -49,23 +49,26 @@ class RefreshedConnector(DoubleConnector):
 
 @pytest.fixture(autouse=True)
 def _refreshed(double: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    here = "tests.engagement.test_outbox_tokens:RefreshedConnector"
-    monkeypatch.setitem(channels.BUILT_IN, "refreshed", here)
-    monkeypatch.setattr("engagement.tasks.send_delivery.delay", lambda pk: None)
-    channels.connector.cache_clear()
-    known: Any = channels.connector("refreshed")
-    known.good[:] = ["token-0"]
-    known.refreshed.clear()
-    for key in rates._redis().scan_iter("rapport-rate:*"):
-        rates._redis().delete(key)
-    yield
-    channels.connector.cache_clear()
+    with plugged("refreshed", "tests.engagement.test_outbox_tokens:RefreshedConnector", monkeypatch) as known:
+        known.good[:] = ["token-0"]
+        known.refreshed.clear()
+        yield
 
 
 def new_token_account(general: Team) -> ChannelAccount:
     account = make_account(general, connector="refreshed")
     account.credentials = {"access_token": "token-0", "refresh_token": "refresh-0"}
     account.save(update_fields=["credentials"])
+    return account
+
+
+def refreshed_by_another(general: Team, *, seconds: int) -> ChannelAccount:
+    """An account whose token has ended, and which another worker renews for so long."""
+    account = new_token_account(general)
+    refreshed: Any = channels.connector("refreshed")
+    refreshed.good[:] = []
+    account.refresh_lease_until = timezone.now() + timedelta(seconds=seconds)
+    account.save(update_fields=["refresh_lease_until"])
     return account
 
 
@@ -117,11 +120,7 @@ def test_two_workers_at_once_refresh_once(general, amy, double) -> None:
 
 def test_a_refresher_that_was_killed_is_followed_by_the_next(general, amy, double, monkeypatch) -> None:
     monkeypatch.setattr("engagement.credentials.WAIT_SECONDS", 5.0)
-    account = new_token_account(general)
-    refreshed: Any = channels.connector("refreshed")
-    refreshed.good[:] = []
-    account.refresh_lease_until = timezone.now() + timedelta(seconds=1)
-    account.save(update_fields=["refresh_lease_until"])
+    account = refreshed_by_another(general, seconds=1)
     message = replies.reply(conversation=hear(account), by=amy, text="Hi", client_key=uuid4())
     began = time.monotonic()
     outbox.sweep()
@@ -131,11 +130,7 @@ def test_a_refresher_that_was_killed_is_followed_by_the_next(general, amy, doubl
 
 def test_while_another_worker_refreshes_for_long_a_message_only_waits(general, amy, monkeypatch) -> None:
     monkeypatch.setattr("engagement.credentials.WAIT_SECONDS", 0.1)
-    account = new_token_account(general)
-    refreshed: Any = channels.connector("refreshed")
-    refreshed.good[:] = []
-    account.refresh_lease_until = timezone.now() + timedelta(seconds=30)
-    account.save(update_fields=["refresh_lease_until"])
+    account = refreshed_by_another(general, seconds=30)
     message = replies.reply(conversation=hear(account), by=amy, text="Hi", client_key=uuid4())
     outbox.sweep()
     waiting = message.deliveries.get()
