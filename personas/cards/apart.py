@@ -77,9 +77,9 @@ def _of_numbers(own: Mapping[str, Row], everybody: Mapping[str, Row], least_base
             continue
         effect = (here - there) / spread
         if abs(effect) >= LEAST_EFFECT:
-            found.append({**_named(trait), **_compared(here, there, effect), "base": base})
-            if trait.name in _SIGNED:
-                found[-1] |= {"times": None, "log": None}
+            has_times = trait.name not in _SIGNED
+            compared = _compared(here, there, effect, has_times=has_times)
+            found.append({**_named(trait), **compared, "base": base})
     return found
 
 
@@ -116,8 +116,8 @@ def _shown(name: str, value: str) -> str:
     return networks.get(value).label if name.endswith("network") else value
 
 
-def _compared(here: float, there: float, effect: float) -> Row:
-    times = here / there if there > 0 and here >= 0 else None
+def _compared(here: float, there: float, effect: float, *, has_times: bool = True) -> Row:
+    times = here / there if has_times and there > 0 and here >= 0 else None
     return {
         "times": None if times is None else round(times, 2),
         "here": round(here, 4),
